@@ -1,0 +1,121 @@
+"""The verdicts of one judge on one run, as columns that arithmetic can work on."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from typing import get_args
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from ..strategies.types import Metric, Opinion, ProbeRow, Verdict
+
+IntArray = npt.NDArray[np.int64]
+
+METRICS: tuple[Metric, ...] = get_args(Metric)
+
+# What a row says of one metric, and what became of its probe: one byte each.
+_SILENT, _UNPARSED, _NEGATIVE, _POSITIVE = range(4)
+_STATES = {"judged": 0, "failed": 1, "refused": 2, "truncated": 3}
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How all probes of a run divide for one metric; a probe is in exactly one of the last five.
+
+    *positives* are among the *judged*.
+    """
+
+    positives: int
+    judged: int
+    failed: int
+    refused: int
+    truncated: int
+    unparsed: int
+
+    @property
+    def missing(self) -> int:
+        """Probes of which nobody can say whether they are positive."""
+        return self.failed + self.refused + self.truncated + self.unparsed
+
+    @property
+    def probes(self) -> int:
+        """All probes, whatever became of them."""
+        return self.judged + self.missing
+
+
+class ProbeTable:
+    """Rows as arrays; the order in which they came is forgotten by everything it returns.
+
+    A row counts as judged for a metric when it carries a readable verdict of that metric. A row
+    that was to be judged and carries no opinion of it counts as failed: the judge's call did.
+    Raises ValueError for a row that contradicts itself.
+    """
+
+    def __init__(self, rows: Iterable[ProbeRow]) -> None:
+        templates, questions, states = array("q"), array("q"), bytearray()
+        columns = {metric: bytearray() for metric in METRICS}
+        for number, row in enumerate(rows):
+            templates.append(row.template)
+            questions.append(row.question)
+            states.append(_STATES[row.state])
+            for column in columns.values():
+                column.append(_SILENT)
+            if row.opinions and row.state != "judged":
+                raise ValueError(f"row {number} is {row.state} and has opinions")
+            for opinion in row.opinions:
+                if columns[opinion.metric][number] != _SILENT:
+                    raise ValueError(f"row {number} has two opinions on {opinion.metric}")
+                columns[opinion.metric][number] = _code(opinion)
+        self._templates = _numbered(templates)
+        self._questions = _numbered(questions)
+        self._states = np.frombuffer(states, dtype=np.uint8)
+        self._columns = {m: np.frombuffer(c, dtype=np.uint8) for m, c in columns.items()}
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics that at least one row has an opinion on, the widest first."""
+        return tuple(m for m in METRICS if self._columns[m].any())
+
+    def counts(self, metric: Metric) -> Counts:
+        """Count every probe once, by what it says of *metric*."""
+        silent, unparsed, negatives, positives = _tally(self._columns[metric])
+        answered, failed, refused, truncated = _tally(self._states)
+        unasked = silent - (len(self) - answered)
+        return Counts(
+            positives=positives,
+            judged=positives + negatives,
+            failed=failed + unasked,
+            refused=refused,
+            truncated=truncated,
+            unparsed=unparsed,
+        )
+
+    def cells(self, metric: Metric) -> tuple[IntArray, IntArray]:
+        """Return positives and judged per template and question, both T x Q, in order of id."""
+        column = self._columns[metric]
+        return self._cells(column == _POSITIVE), self._cells(column >= _NEGATIVE)
+
+    def _cells(self, chosen: npt.NDArray[np.bool_]) -> IntArray:
+        height, width = (int(ids.max(initial=-1)) + 1 for ids in (self._templates, self._questions))
+        flat = self._templates[chosen] * width + self._questions[chosen]
+        return np.bincount(flat, minlength=height * width).reshape(height, width)
+
+
+def _code(opinion: Opinion) -> int:
+    if not isinstance(opinion, Verdict):
+        return _UNPARSED
+    return _POSITIVE if opinion.positive else _NEGATIVE
+
+
+def _numbered(ids: array[int]) -> IntArray:
+    """Replace ids by 0, 1, 2 ... in their order: gaps must not become rows of a matrix."""
+    return np.unique(np.frombuffer(ids, dtype=np.int64), return_inverse=True)[1].astype(np.int64)
+
+
+def _tally(codes: npt.NDArray[np.uint8]) -> list[int]:
+    return [int(count) for count in np.bincount(codes, minlength=4)]
