@@ -1,0 +1,1 @@
+"""Pure opinions: which template next, how to rewrite it, what a response claims."""
