@@ -1,0 +1,1 @@
+"""Answers one request: adapters, limits and retry behind one method."""

@@ -1,0 +1,175 @@
+"""OpenAI-compatible endpoints over aiohttp and msgspec: the fast default adapter."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+
+from .errors import ConnectionFailed, ReplyUnusable, SettingsInvalid, TimedOut
+from .settings import ModelSettings
+from .types import Request, Response
+from .wire import from_body, to_body
+from .wire_errors import error_from, to_excerpt
+
+BODY_LIMIT = 8 * 1024 * 1024
+_ERROR_BODY_LIMIT = 64 * 1024
+_DNS_TTL_S = 300
+_SHORTEST_SECRET = 4  # masking "x", as local servers want for a key, would garble every message
+
+
+class HttpProvider:
+    """One OpenAI-compatible endpoint. *session* carries the headers and the timeout.
+
+    None of *secrets* is repeated in an error, whatever the endpoint says.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        settings: ModelSettings,
+        *,
+        secrets: tuple[str, ...] = (),
+    ) -> None:
+        base_url = settings.base_url.rstrip("/")
+        self._session = session
+        self._model = settings.model
+        self._timeout_s = settings.timeout_s
+        self._urls = {
+            "chat": f"{base_url}/chat/completions",
+            "completion": f"{base_url}/completions",
+        }
+        self._secrets = secrets
+
+    async def complete(self, request: Request) -> Response:
+        """Return the response, or raise a ProviderError; one call, one attempt."""
+        body = to_body(request, self._model)
+        status, headers, data = await self._post(self._urls[request.mode], body)
+        if not 200 <= status < 300:
+            raise error_from(
+                status,
+                headers,
+                data,
+                model=self._model,
+                now=time.time(),
+                secrets=self._secrets,
+            )
+        if len(data) > BODY_LIMIT:
+            raise ReplyUnusable(f"{self._model}: the reply is larger than {BODY_LIMIT} bytes")
+        try:
+            return from_body(data, request.mode, content_type=headers.get("content-type", ""))
+        except ReplyUnusable as error:
+            # Unchained: the cause holds the whole reply, and may hold an echoed key.
+            raise ReplyUnusable(f"{self._model}: {self._excerpt(error)}") from None
+
+    async def _post(self, url: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        """Send *body*; a body larger than its limit comes back cut, but longer than the limit.
+
+        The errors of aiohttp end here. They are not chained where they hold the request's
+        headers, and so the key.
+        """
+        try:
+            async with self._session.post(url, data=body, allow_redirects=False) as reply:
+                status = reply.status
+                limit = BODY_LIMIT if 200 <= status < 300 else _ERROR_BODY_LIMIT
+                return status, reply.headers, await _read_past(reply, limit)
+        except TimeoutError as error:
+            raise TimedOut(
+                f"{self._model}: no complete reply within {self._timeout_s:g} s"
+            ) from error
+        except aiohttp.ServerDisconnectedError as error:
+            # Its own words can be the half of a head that arrived.
+            raise ConnectionFailed(
+                f"{self._model}: connection failed: Server disconnected"
+            ) from error
+        except aiohttp.ClientResponseError as error:
+            # What follows the colon are bytes of the reply.
+            words = to_excerpt(error.message.partition(":")[0], self._secrets)
+            raise ConnectionFailed(f"{self._model}: no proper HTTP reply: {words}") from None
+        except ValueError as error:  # also aiohttp.InvalidURL
+            raise SettingsInvalid(
+                f"{self._model}: the endpoint cannot be called with these settings: "
+                f"{self._excerpt(error)}"
+            ) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise ConnectionFailed(
+                f"{self._model}: connection failed: {self._excerpt(error)}"
+            ) from error
+
+    def _excerpt(self, error: Exception) -> str:
+        return to_excerpt(str(error), self._secrets) or type(error).__name__
+
+
+async def _read_past(reply: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Return the body, or a little more than *limit* bytes of it when it is longer.
+
+    Neither Content-Length nor the compressed size is believed: what counts is what was unpacked.
+    """
+    chunks = []
+    size = 0
+    while chunk := await reply.content.readany():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            reply.close()
+            break
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+@asynccontextmanager
+async def open_http(
+    settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
+) -> AsyncIterator[HttpProvider]:
+    """Open connections to one endpoint, as many as there are *slots*.
+
+    Give *api_key* as an empty string for an endpoint that wants none. *headers* go with every
+    call and win over our own.
+    """
+    own = {"accept": "application/json", "content-type": "application/json"}
+    if api_key:
+        own["authorization"] = f"Bearer {api_key}"
+    connector = aiohttp.TCPConnector(limit=slots, limit_per_host=slots, ttl_dns_cache=_DNS_TTL_S)
+    async with aiohttp.ClientSession(
+        connector=connector,
+        headers=own | {name.lower(): value for name, value in headers.items()},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=settings.timeout_s, sock_connect=None),
+        trust_env=_needs_proxy(settings.base_url),
+    ) as session:
+        yield HttpProvider(session, settings, secrets=_secrets(api_key, headers))
+
+
+def _secrets(api_key: str, headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what must not be printed, longest first, so that no part of one survives."""
+    words = {api_key}
+    for value in headers.values():
+        words.update((value, value.rpartition(" ")[2]))
+    return tuple(
+        sorted((word for word in words if len(word) >= _SHORTEST_SECRET), key=len, reverse=True)
+    )
+
+
+def _needs_proxy(url: str) -> bool:
+    """Return whether the environment names a proxy for *url*.
+
+    With trust_env aiohttp looks for a proxy and for ~/.netrc at every call, each in a thread:
+    more work than the call itself. So it is asked to only where there is something to find.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError as error:
+        raise SettingsInvalid(f"base_url is no valid address: {error}") from error
+    return parts.scheme in getproxies() and not _is_loopback(host) and not proxy_bypass(host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

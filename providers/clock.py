@@ -1,0 +1,17 @@
+"""Time as the running event loop sees it."""
+
+from __future__ import annotations
+
+import anyio
+
+
+class SystemClock:
+    """The event loop's clock."""
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+        return anyio.current_time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, cancellably; even zero seconds are a checkpoint."""
+        await anyio.sleep(seconds)

@@ -1,0 +1,155 @@
+"""What a user writes about one model. Names are those of the config file."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+from .errors import SettingsInvalid
+from .types import Mode
+
+ProviderKind = Literal["http", "openai", "vllm", "simulated"]
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET_HEADERS = re.compile(r"auth|key|token|cookie|secret", re.IGNORECASE)
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """US dollars for a million tokens, as the user declares them."""
+
+    input_per_mtok: float = 0.0
+    output_per_mtok: float = 0.0
+
+    def cost_usd(self, input_tokens: int, output_tokens: int) -> float:
+        """Return what so many tokens cost."""
+        return (input_tokens * self.input_per_mtok + output_tokens * self.output_per_mtok) / 1e6
+
+
+class SamplingTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A ``sampling`` table; the plan turns it into a Sampling."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] | None = None
+    extra: dict[str, object] | None = None
+
+
+class Planting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The known behaviour of a simulated model; part of its identity.
+
+    A target claims to be somebody else with probability *rate*, or that of the highest entry of
+    *traits* whose cue (a case-insensitive substring) is in the prompt, times the factor of the
+    question's category and language, at most 1. *claims* says whom it then claims to be.
+    A helper or judge errs with probability *error*; a helper drops its template's cue (every
+    word of *traits*) with probability *forget*.
+    """
+
+    seed: int = 0
+    rate: float = 0.1
+    traits: dict[str, float] = {}
+    categories: dict[str, float] = {}
+    languages: dict[str, float] = {}
+    claims: dict[str, float] = msgspec.field(
+        default_factory=lambda: {"openai": 0.7, "anthropic": 0.3}
+    )
+    error: float = 0.0
+    forget: float = 0.1
+
+
+class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One address of a model that has several."""
+
+    base_url: str
+    api_key_env: str = ""
+    slots: int | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+
+
+class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One ``[models.NAME]`` table."""
+
+    provider: ProviderKind
+    model: str
+    base_url: str = ""
+    endpoints: tuple[EndpointSettings, ...] = ()
+    api_key_env: str = ""
+    revision: str = ""
+    mode: Mode = "chat"
+    prompt_template: str = "{prompt}"
+    stop: tuple[str, ...] = ()
+    system: str = ""
+    vendor: str = ""
+    fact: str = ""
+    slots: int = 16
+    rpm: int | None = None
+    tpm: int | None = None
+    attempts: int = 6
+    timeout_s: float = 120.0
+    price: Price = Price()
+    headers: dict[str, str] = {}
+    sampling: SamplingTable = SamplingTable()
+    planting: Planting = Planting()
+
+    def check(self, path: str) -> None:
+        """Raise SettingsInvalid naming *path* and the setting when a value breaks a rule.
+
+        A value that might be a key is never repeated in the message.
+        """
+        for name, least in (("slots", 1), ("attempts", 1), ("rpm", 1), ("tpm", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise SettingsInvalid(f"{path}.{name} must be at least {least}, got {value}")
+        if not self.timeout_s > 0:
+            raise SettingsInvalid(f"{path}.timeout_s must be above 0, got {self.timeout_s}")
+        if not self.model:
+            raise SettingsInvalid(f"{path}.model must not be empty")
+        if self.mode == "completion" and self.prompt_template.count("{prompt}") != 1:
+            raise SettingsInvalid(f"{path}.prompt_template needs exactly one {{prompt}}")
+        _check_variable(f"{path}.api_key_env", self.api_key_env)
+        for name, value in self.headers.items():
+            if _SECRET_HEADERS.search(name) and not value.startswith("env:"):
+                raise SettingsInvalid(
+                    f"{path}.headers.{name} may hold a key: write it as env:NAME, "
+                    "the name of a variable"
+                )
+            if value.startswith("env:"):
+                _check_variable(f"{path}.headers.{name}", value.removeprefix("env:"))
+        self._check_addresses(path)
+
+    def _check_addresses(self, path: str) -> None:
+        if self.provider == "simulated":
+            return
+        if self.provider == "http" and not self.base_url and not self.endpoints:
+            raise SettingsInvalid(f"{path}.base_url is missing")
+        if self.base_url and self.endpoints:
+            raise SettingsInvalid(f"{path} has both base_url and endpoints: write one of them")
+        if self.base_url:
+            _check_url(f"{path}.base_url", self.base_url)
+        for index, endpoint in enumerate(self.endpoints):
+            _check_url(f"{path}.endpoints[{index}].base_url", endpoint.base_url)
+            _check_variable(f"{path}.endpoints[{index}].api_key_env", endpoint.api_key_env)
+
+
+def _check_variable(path: str, name: str) -> None:
+    if name and (not _VARIABLE.fullmatch(name) or name.startswith("sk_")):
+        raise SettingsInvalid(
+            f"{path} must be the name of an environment variable, not a key (value not shown)"
+        )
+
+
+def _check_url(path: str, url: str) -> None:
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in ("http", "https"):
+        raise SettingsInvalid(f"{path} must start with http:// or https://")
+    if "@" in rest or "?" in rest or "#" in rest:
+        raise SettingsInvalid(
+            f"{path} must be a plain address: no user, password, query or fragment (not shown)"
+        )
+    if not rest.strip("/"):
+        raise SettingsInvalid(f"{path} names no host")

@@ -1,0 +1,50 @@
+"""Models whose behaviour is known: targets, helpers and judges without weights or a network."""
+
+from __future__ import annotations
+
+import anyio.lowlevel
+
+from .settings import Planting
+from .sim_helper import helper_text
+from .sim_judge import judge_text
+from .sim_target import planted_claim, planted_rate, target_text
+from .types import Request, Response, Usage
+
+__all__ = ["SimulatedProvider", "answer", "planted_claim", "planted_rate"]
+
+
+class SimulatedProvider:
+    """A model that behaves as its *planting* says; its role is in its name.
+
+    "sim-helper..." rewrites templates, "sim-judge..." reads responses, and any other name is a
+    target.
+    """
+
+    def __init__(self, model: str, planting: Planting) -> None:
+        self._model = model
+        self._planting = planting
+
+    async def complete(self, request: Request) -> Response:
+        """Return the one answer that *request* has."""
+        await anyio.lowlevel.checkpoint()
+        return answer(request, self._model, self._planting)
+
+
+def answer(request: Request, model: str, planting: Planting) -> Response:
+    """Return what *model* says: a pure function of mode, messages and planting.
+
+    The draw matters only where the temperature is above 0; no other sampling setting does.
+    """
+    if model.startswith("sim-helper"):
+        text = helper_text(request, model, planting)
+    elif model.startswith("sim-judge"):
+        text = judge_text(request, model, planting)
+    else:
+        text = target_text(request, model, planting)
+    asked = sum(len(message.content) for message in request.messages)
+    usage = Usage(input_tokens=_tokens(asked), output_tokens=_tokens(len(text)))
+    return Response(text=text, usage=usage, model=model)
+
+
+def _tokens(characters: int) -> int:
+    return -(-characters // 4)

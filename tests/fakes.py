@@ -1,0 +1,101 @@
+"""Fakes that tests share: real classes with the real methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+from hydrometer.providers.base import Attempt
+from hydrometer.providers.types import Message, Request, Response, Sampling, Usage
+
+
+def make_request(
+    text: str = "Who made you?", *, identity: str = "fake:model", draw: int = 0
+) -> Request:
+    return Request(
+        identity=identity,
+        messages=(Message(role="user", content=text),),
+        sampling=Sampling(temperature=0.0, max_tokens=64),
+        draw=draw,
+    )
+
+
+def make_response(text: str = "hi") -> Response:
+    return Response(text=text, usage=Usage(input_tokens=3, output_tokens=1), model="fake")
+
+
+class ScriptedProvider:
+    """Plays its script in order, raising what is an exception; then repeats the last item."""
+
+    def __init__(self, *script: Response | Exception) -> None:
+        self._script = list(script)
+        self.requests: list[Request] = []
+
+    async def complete(self, request: Request) -> Response:
+        self.requests.append(request)
+        await anyio.lowlevel.checkpoint()
+        item = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+
+class FunctionProvider:
+    """Answers with what a function of the request says."""
+
+    def __init__(self, answer: Callable[[Request], Response | Exception]) -> None:
+        self._answer = answer
+        self.requests: list[Request] = []
+
+    async def complete(self, request: Request) -> Response:
+        self.requests.append(request)
+        await anyio.lowlevel.checkpoint()
+        item = self._answer(request)
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+
+class GatedProvider:
+    """Holds every request until its gate is opened; counts how many are inside."""
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+        self.gate = anyio.Event()
+        self.entered = 0
+        self.cancelled = 0
+
+    async def complete(self, request: Request) -> Response:
+        self.entered += 1
+        try:
+            await self.gate.wait()
+        except anyio.get_cancelled_exc_class():
+            self.cancelled += 1
+            raise
+        return self._response
+
+
+class FakeClock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+        await anyio.lowlevel.checkpoint()
+
+
+class ListObserver:
+    """Keeps every attempt it is told of."""
+
+    def __init__(self) -> None:
+        self.attempts: list[Attempt] = []
+
+    def attempt_ended(self, attempt: Attempt) -> None:
+        self.attempts.append(attempt)

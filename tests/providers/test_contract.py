@@ -1,0 +1,423 @@
+"""What every adapter owes its caller, whatever the endpoint does. A new adapter is one line."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.request import urlopen
+
+import anyio
+import pytest
+from fakes import ListObserver
+from hydrometer.providers.base import Provider
+from hydrometer.providers.chat_http import BODY_LIMIT, open_http
+from hydrometer.providers.clock import SystemClock
+from hydrometer.providers.errors import (
+    AccessDenied,
+    ConnectionFailed,
+    ProviderError,
+    RateLimited,
+    ReplyUnusable,
+    RequestRejected,
+    ServiceFailed,
+    SettingsInvalid,
+    TimedOut,
+)
+from hydrometer.providers.limit import Limited
+from hydrometer.providers.settings import ModelSettings
+from hydrometer.providers.types import Message, Mode, Request, Response, Sampling, Usage
+from msgspec.structs import replace
+
+pytestmark = pytest.mark.anyio
+
+KEY = "Planted.Key~0123456789"
+PROMPT = "Who made you? 谁创造了你？"
+
+
+class OpenAdapter(Protocol):
+    def __call__(
+        self, settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[Provider]: ...
+
+
+ADAPTERS: Mapping[str, OpenAdapter] = {"http": open_http}
+
+
+class Server:
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}/v1"
+        self._recorded_url = f"http://127.0.0.1:{port}/recorded"
+
+    def redirected(self) -> object:
+        """What the address that it redirects to has been sent."""
+        with urlopen(self._recorded_url) as reply:
+            return json.load(reply)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    script = Path(__file__).with_name("hostile_server.py")
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield Server(int(process.stdout.readline()))
+        finally:
+            process.kill()
+
+
+@pytest.fixture(params=sorted(ADAPTERS))
+def adapter(request: pytest.FixtureRequest) -> OpenAdapter:
+    return ADAPTERS[request.param]
+
+
+def ask(*, mode: Mode = "chat", sampling: Sampling | None = None) -> Request:
+    return Request(
+        identity="test",
+        mode=mode,
+        messages=(Message(role="user", content=PROMPT),),
+        sampling=sampling or Sampling(temperature=0.0, max_tokens=64),
+    )
+
+
+@asynccontextmanager
+async def opened(
+    adapter: OpenAdapter, url: str, model: str, *, timeout_s: float = 20.0, api_key: str = KEY
+) -> AsyncIterator[Provider]:
+    settings = ModelSettings(provider="http", model=model, base_url=url, timeout_s=timeout_s)
+    async with adapter(settings, slots=2, api_key=api_key, headers={"X-Team": "audit"}) as provider:
+        yield provider
+
+
+async def failure(
+    adapter: OpenAdapter, url: str, model: str, *, timeout_s: float = 20.0
+) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        async with opened(adapter, url, model, timeout_s=timeout_s) as provider:
+            await provider.complete(ask())
+    assert KEY not in f"{caught.value!r} {vars(caught.value)}"
+    return caught.value
+
+
+HI = Response(
+    text="hi",
+    usage=Usage(input_tokens=3, output_tokens=1),
+    model="served-model",
+    fingerprint="fp_1",
+)
+
+ANSWERS: Mapping[str, Response] = {
+    "ok": HI,
+    "unicode": replace(HI, text="通义千问 \U0001f600 \u202e \x00 é"),
+    "lone-surrogate": replace(HI, text="half \ufffd of it"),
+    "invalid-utf8": replace(HI, text="h\ufffd"),
+    "length": replace(HI, text="cut off", finish="length"),
+    "filtered": replace(HI, text="", finish="content_filter"),
+    "odd-finish": replace(HI, finish="other"),
+    "null-finish": replace(HI, finish="other"),
+    "refusal": replace(HI, text="", refusal="I cannot serve that"),
+    "null-length": replace(HI, text="", finish="length"),
+    "null-filtered": replace(HI, text="", finish="content_filter"),
+    "null-reasoning": replace(HI, text="", reasoning="hm"),
+    "reasoning": replace(HI, reasoning="hm"),
+    "think": replace(HI, reasoning="hm"),
+    "think-unopened": replace(HI, reasoning="hm"),
+    "think-unclosed": replace(HI, text="", reasoning="hm", finish="length"),
+    "list": HI,
+    "no-usage": replace(HI, usage=None),
+    "null-usage": replace(HI, usage=None),
+    "html-type": HI,
+    "no-type": HI,
+    "open-body": HI,
+}
+
+DENIED = ("status-401", "status-402", "status-403", "status-404")
+REJECTED = ("status-400", "status-409", "status-413", "status-422")
+FAILED = ("status-500", "status-502", "status-503", "status-529")
+REDIRECTED = ("status-301", "status-302", "redirect")
+LIMITED: Mapping[str, float | None] = {"limited": None, "limited-s": 7.0, "limited-ms": 1.5}
+UNUSABLE: Mapping[str, str] = {
+    "empty-choices": "the reply has no choices",
+    "no-choices": "the reply has no choices",
+    "null-stop": "the reply has no content (finish_reason stop)",
+    "error-in-200": "the reply is an error of type server_error",
+    "not-json": "the reply is not JSON (content type: application/json)",
+    "empty-body": "the reply is not JSON (content type: application/json)",
+    "html": "the reply is not JSON (content type: text/html; charset=utf-8)",
+    "leak-type": "the reply is not JSON (content type: text/[key])",
+    # A body that ends where the connection does cannot be told from one that was cut.
+    "cut-in-open-body": "the reply is not JSON (content type: missing)",
+    "array": "the reply is JSON of another shape: Expected `object`, got `array`",
+    "wrong-shape": "the reply is JSON of another shape: Expected `str | array | null`, "
+    "got `int` - at `$.choices[0].message.content`",
+    "big": f"the reply is larger than {BODY_LIMIT} bytes",
+    "big-chunked": f"the reply is larger than {BODY_LIMIT} bytes",
+    "bomb": f"the reply is larger than {BODY_LIMIT} bytes",
+}
+CUT: Mapping[str, str] = {
+    "cut-before-head": "connection failed: Server disconnected",
+    "cut-in-head": "connection failed: Server disconnected",
+    "cut-in-body": "connection failed: Response payload is not completed",
+    "cut-in-chunks": "connection failed: Response payload is not completed",
+    "bad-gzip": "connection failed: ",
+    "not-http": "no proper HTTP reply: Bad status line",
+    "short-length": "no proper HTTP reply: Bad status line",
+}
+
+
+@pytest.mark.parametrize("model", sorted(ANSWERS))
+async def test_answer_is_read(server: Server, adapter: OpenAdapter, model: str) -> None:
+    async with opened(adapter, server.url, model) as provider:
+        response = await provider.complete(ask())
+
+    assert response == ANSWERS[model]
+
+
+async def test_completion_mode_sends_a_prompt_and_reads_its_text(
+    server: Server, adapter: OpenAdapter
+) -> None:
+    async with opened(adapter, server.url, "completion") as provider:
+        response = await provider.complete(ask(mode="completion"))
+
+    assert response == replace(HI, text=" hi", fingerprint="")
+
+
+async def heard(
+    adapter: OpenAdapter, server: Server, request: Request, api_key: str = KEY
+) -> dict[str, Any]:
+    async with opened(adapter, server.url, "echo", api_key=api_key) as provider:
+        response = await provider.complete(request)
+    told: dict[str, Any] = json.loads(response.text)
+    return told
+
+
+async def test_request_is_sent_as_it_is(server: Server, adapter: OpenAdapter) -> None:
+    told = await heard(adapter, server, ask())
+
+    assert told["path"] == "/v1/chat/completions"
+    assert told["body"] == {
+        "model": "echo",
+        "messages": [{"role": "user", "content": PROMPT}],
+        "temperature": 0.0,
+        "max_tokens": 64,
+    }
+    assert told["headers"]["authorization"] == f"Bearer {KEY}"
+    assert told["headers"]["x-team"] == "audit"
+    assert told["headers"]["content-type"] == "application/json"
+    assert "cookie" not in told["headers"]
+
+
+async def test_completion_request_goes_to_its_own_path(
+    server: Server, adapter: OpenAdapter
+) -> None:
+    request = ask(mode="completion", sampling=Sampling(stop=("\n",)))
+
+    # The echo answers in the form of a chat, so the request is read from what the reply lacks.
+    async with opened(adapter, server.url, "echo") as provider:
+        with pytest.raises(ReplyUnusable, match="missing required field `text`"):
+            await provider.complete(request)
+
+
+async def test_no_authorization_is_sent_without_a_key(server: Server, adapter: OpenAdapter) -> None:
+    told = await heard(adapter, server, ask(), api_key="")
+
+    assert "authorization" not in told["headers"]
+
+
+@pytest.mark.parametrize("model", DENIED)
+async def test_access_is_denied(server: Server, adapter: OpenAdapter, model: str) -> None:
+    error = await failure(adapter, server.url, model)
+
+    status = int(model[-3:])
+    assert isinstance(error, AccessDenied)
+    assert error.status == status
+    assert str(error) == f"{model} answered {status}: told to. say {status}"
+
+
+@pytest.mark.parametrize("model", REDIRECTED)
+async def test_redirect_is_not_followed(server: Server, adapter: OpenAdapter, model: str) -> None:
+    error = await failure(adapter, server.url, model)
+
+    assert isinstance(error, AccessDenied)
+    assert str(error) == (
+        f"{model} answered {error.status}: the endpoint redirects, and redirects are not followed"
+    )
+    assert server.redirected() == []
+
+
+@pytest.mark.parametrize("model", REJECTED)
+async def test_request_is_rejected(server: Server, adapter: OpenAdapter, model: str) -> None:
+    error = await failure(adapter, server.url, model)
+
+    status = int(model[-3:])
+    assert isinstance(error, RequestRejected)
+    assert (error.status, error.code) == (status, "told_to")
+    assert str(error) == f"{model} answered {status}: told to. say {status}"
+
+
+@pytest.mark.parametrize("model", FAILED)
+async def test_service_fails(server: Server, adapter: OpenAdapter, model: str) -> None:
+    error = await failure(adapter, server.url, model)
+
+    status = int(model[-3:])
+    assert isinstance(error, ServiceFailed)
+    assert (error.status, error.retry_after_s) == (status, None)
+    assert str(error) == f"{model} answered {status}: told to. say {status}"
+
+
+@pytest.mark.parametrize("model", sorted(LIMITED))
+async def test_rate_limit_says_how_long_to_wait(
+    server: Server, adapter: OpenAdapter, model: str
+) -> None:
+    error = await failure(adapter, server.url, model)
+
+    assert isinstance(error, RateLimited)
+    assert error.retry_after_s == LIMITED[model]
+    assert str(error) == f"{model} answered 429"
+
+
+async def test_rate_limit_can_name_a_date(server: Server, adapter: OpenAdapter) -> None:
+    error = await failure(adapter, server.url, "limited-date")
+
+    assert isinstance(error, RateLimited)
+    assert error.retry_after_s is not None
+    assert 20.0 < error.retry_after_s <= 40.0
+
+
+async def test_request_timeout_of_the_server_is_a_timeout(
+    server: Server, adapter: OpenAdapter
+) -> None:
+    error = await failure(adapter, server.url, "status-408")
+
+    assert isinstance(error, TimedOut)
+    assert str(error) == "status-408 answered 408: told to. say 408"
+
+
+@pytest.mark.parametrize("model", sorted(UNUSABLE))
+async def test_reply_is_unusable(server: Server, adapter: OpenAdapter, model: str) -> None:
+    error = await failure(adapter, server.url, model)
+
+    assert isinstance(error, ReplyUnusable)
+    assert str(error) == f"{model}: {UNUSABLE[model]}"
+
+
+@pytest.mark.parametrize("model", sorted(CUT))
+async def test_connection_is_cut(server: Server, adapter: OpenAdapter, model: str) -> None:
+    error = await failure(adapter, server.url, model)
+
+    assert isinstance(error, ConnectionFailed)
+    assert str(error).startswith(f"{model}: {CUT[model]}")
+
+
+@pytest.mark.parametrize("model", ["slow-head", "slow-body"])
+async def test_slow_reply_times_out(server: Server, adapter: OpenAdapter, model: str) -> None:
+    error = await failure(adapter, server.url, model, timeout_s=0.2)
+
+    assert isinstance(error, TimedOut)
+    assert str(error) == f"{model}: no complete reply within 0.2 s"
+
+
+async def test_connection_is_refused(adapter: OpenAdapter) -> None:
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        port = unheard.getsockname()[1]
+
+        error = await failure(adapter, f"http://127.0.0.1:{port}/v1", "ok")
+
+    assert isinstance(error, ConnectionFailed)
+    assert str(error) == (
+        f"ok: connection failed: Cannot connect to host 127.0.0.1:{port} ssl:default "
+        f"[Connect call failed ('127.0.0.1', {port})]"
+    )
+
+
+async def test_address_that_is_none_is_a_setting(adapter: OpenAdapter) -> None:
+    error = await failure(adapter, "http://[nonsense/v1", "ok")
+
+    assert isinstance(error, SettingsInvalid)
+    assert str(error) == "base_url is no valid address: Invalid IPv6 URL"
+
+
+async def test_address_that_cannot_be_called_is_a_setting(adapter: OpenAdapter) -> None:
+    error = await failure(adapter, "http://host:port/v1", "ok")
+
+    assert isinstance(error, SettingsInvalid)
+    assert str(error).startswith("ok: the endpoint cannot be called with these settings: ")
+
+
+@pytest.mark.parametrize("model", ["big", "big-chunked", "big-error", "bomb"])
+async def test_memory_is_bounded_whatever_is_sent(
+    server: Server, adapter: OpenAdapter, model: str
+) -> None:
+    tracemalloc.start()
+    try:
+        await failure(adapter, server.url, model)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < (1 if model == "big-error" else 2.5) * BODY_LIMIT
+
+
+async def test_key_that_the_endpoint_repeats_is_masked(
+    server: Server, adapter: OpenAdapter
+) -> None:
+    error = await failure(adapter, server.url, "leak")
+
+    assert str(error) == ("leak answered 401: Incorrect API key provided: [key] as in Bearer [key]")
+
+
+async def test_cancelled_call_ends_at_once_and_the_next_one_works(
+    server: Server, adapter: OpenAdapter
+) -> None:
+    async with opened(adapter, server.url, "slow-body") as provider:
+        with anyio.move_on_after(0.05) as scope:
+            await provider.complete(ask())
+        with anyio.move_on_after(0.05) as again:
+            await provider.complete(ask())
+
+    assert scope.cancelled_caught
+    assert again.cancelled_caught
+
+
+async def test_paid_answer_outlives_its_cancelled_task(
+    server: Server, adapter: OpenAdapter
+) -> None:
+    kept: list[Response] = []
+
+    async def keep(provider: Provider) -> None:
+        kept.append(await provider.complete(ask()))
+
+    async with opened(adapter, server.url, "late") as provider:
+        limited = Limited(provider, slots=1, clock=SystemClock(), pool="late")
+        async with anyio.create_task_group() as group:
+            group.start_soon(keep, limited)
+            await anyio.wait_all_tasks_blocked()
+            group.cancel_scope.cancel()
+
+    assert kept == [HI]
+
+
+async def test_abandoned_call_ends_at_once(server: Server, adapter: OpenAdapter) -> None:
+    observer = ListObserver()
+
+    async with opened(adapter, server.url, "slow-body") as provider:
+        limited = Limited(provider, slots=1, clock=SystemClock(), pool="slow", observer=observer)
+        async with anyio.create_task_group() as group:
+            group.start_soon(limited.complete, ask())
+            await anyio.wait_all_tasks_blocked()
+            group.cancel_scope.cancel()
+            limited.abandon()
+
+    assert [attempt.error for attempt in observer.attempts] == ["CancelledError"]
+
+
+async def test_provider_shows_no_key(server: Server, adapter: OpenAdapter) -> None:
+    async with opened(adapter, server.url, "ok") as provider:
+        assert KEY not in repr(provider)

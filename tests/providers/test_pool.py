@@ -1,0 +1,229 @@
+"""From what a user writes about a model to something that answers."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import anyio
+import pytest
+from fakes import FakeClock, ListObserver, ScriptedProvider, make_request, make_response
+from hydrometer.providers.base import Provider
+from hydrometer.providers.budget import Budget, Spent
+from hydrometer.providers.clock import SystemClock
+from hydrometer.providers.errors import (
+    AccessDenied,
+    AttemptsExhausted,
+    Outage,
+    ProviderError,
+    ReplyUnusable,
+    RequestRejected,
+    SettingsInvalid,
+)
+from hydrometer.providers.limit import Limited, LimitStatistics
+from hydrometer.providers.pool import Pool, open_pool, preflight
+from hydrometer.providers.settings import EndpointSettings, ModelSettings
+
+pytestmark = pytest.mark.anyio
+
+KEY = "Planted.Key~0123456789"
+
+
+def http(**changed: Any) -> ModelSettings:
+    return ModelSettings(
+        **({"provider": "http", "model": "m", "base_url": "http://127.0.0.1:1/v1"} | changed)
+    )
+
+
+async def why_invalid(settings: ModelSettings, environ: dict[str, str] | None = None) -> str:
+    with pytest.raises(SettingsInvalid) as caught:
+        async with open_pool("qwen", settings, environ=environ or {}, clock=FakeClock()):
+            pass
+    assert KEY not in repr(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("environ", [{}, {"QWEN_KEY": ""}])
+async def test_key_that_is_not_set(environ: dict[str, str]) -> None:
+    assert await why_invalid(http(api_key_env="QWEN_KEY"), environ) == (
+        "models.qwen.api_key_env names QWEN_KEY, which is not set"
+    )
+
+
+async def test_header_that_is_not_set() -> None:
+    assert await why_invalid(http(headers={"X-Key": "env:TEAM_KEY"})) == (
+        "models.qwen.headers.X-Key names TEAM_KEY, which is not set"
+    )
+
+
+@pytest.mark.parametrize("key", [f"{KEY}\n", f" {KEY}", f"{KEY}\x00", f"{KEY}钥", f"{KEY}\xa0"])
+async def test_key_that_no_header_can_hold_is_not_shown(key: str) -> None:
+    assert await why_invalid(http(api_key_env="QWEN_KEY"), {"QWEN_KEY": key}) == (
+        "models.qwen.api_key_env names QWEN_KEY, which holds white space or a character "
+        "that no key has (value not shown)"
+    )
+
+
+@pytest.mark.parametrize("value", [f"{KEY}\r\nX: y", f"{KEY}钥"])
+async def test_header_value_that_cannot_be_sent_is_not_shown(value: str) -> None:
+    message = (
+        "models.qwen.headers.X-Team holds a control character or one outside Latin-1 "
+        "(value not shown)"
+    )
+
+    assert await why_invalid(http(headers={"X-Team": value})) == message
+    assert await why_invalid(http(headers={"X-Team": "env:TEAM"}), {"TEAM": value}) == message
+
+
+@pytest.mark.parametrize("provider", ["openai", "vllm"])
+async def test_provider_of_a_later_version(provider: str) -> None:
+    assert await why_invalid(http(provider=provider)) == (
+        f"models.qwen.provider {provider} is not available in this version"
+    )
+
+
+async def test_several_endpoints() -> None:
+    endpoints = (EndpointSettings(base_url="http://a/v1"), EndpointSettings(base_url="http://b/v1"))
+
+    assert await why_invalid(http(base_url="", endpoints=endpoints)) == (
+        "models.qwen.endpoints: several endpoints are not supported in this version"
+    )
+
+
+async def test_settings_are_checked() -> None:
+    assert await why_invalid(http(slots=0)) == "models.qwen.slots must be at least 1, got 0"
+    assert (
+        await why_invalid(
+            http(base_url="", endpoints=(EndpointSettings(base_url="http://a/v1", slots=0),))
+        )
+        == "models.qwen.endpoints[0].slots must be at least 1, got 0"
+    )
+
+
+async def test_key_of_the_endpoint_is_looked_up_where_it_is_named() -> None:
+    endpoint = EndpointSettings(base_url="http://a/v1", api_key_env="A_KEY")
+
+    assert await why_invalid(http(base_url="", endpoints=(endpoint,), api_key_env="B_KEY")) == (
+        "models.qwen.endpoints[0].api_key_env names A_KEY, which is not set"
+    )
+
+
+async def test_key_of_the_model_serves_an_endpoint_that_names_none() -> None:
+    endpoint = EndpointSettings(base_url="http://a/v1")
+
+    assert await why_invalid(http(base_url="", endpoints=(endpoint,), api_key_env="B_KEY")) == (
+        "models.qwen.api_key_env names B_KEY, which is not set"
+    )
+
+
+async def test_simulated_model_answers_through_every_layer() -> None:
+    observer = ListObserver()
+    budget = Budget()
+    settings = ModelSettings(provider="simulated", model="sim-target")
+
+    async with open_pool(
+        "sim", settings, environ={}, clock=FakeClock(), observer=observer, budget=budget
+    ) as pool:
+        response = await pool.complete(make_request())
+
+    assert response.text
+    assert [attempt.pool for attempt in observer.attempts] == ["sim"]
+    assert budget.spent().calls == 1
+    assert pool.statistics() == LimitStatistics(sent=1, in_flight=0, waiting=0, failed=0)
+
+
+async def test_endpoint_nobody_listens_at_is_an_outage_that_shows_no_key() -> None:
+    observer = ListObserver()
+    budget = Budget()
+    clock = FakeClock()
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        endpoint = EndpointSettings(base_url=f"http://127.0.0.1:{unheard.getsockname()[1]}/v1")
+        settings = http(
+            base_url="",
+            endpoints=(endpoint,),
+            api_key_env="QWEN_KEY",
+            attempts=3,
+            headers={"X-Secret": "env:QWEN_KEY"},
+        )
+        async with open_pool(
+            "qwen",
+            settings,
+            environ={"QWEN_KEY": KEY},
+            clock=clock,
+            observer=observer,
+            budget=budget,
+        ) as pool:
+            with pytest.raises(Outage) as caught:
+                await pool.complete(make_request())
+
+    assert str(caught.value).startswith(
+        "qwen: no call was answered during 3 attempts, the last failed with: m: connection failed: "
+    )
+    assert [attempt.error for attempt in observer.attempts] == ["ConnectionFailed"] * 3
+    assert budget.spent() == Spent(calls=3)
+    assert len(clock.slept) == 2
+    shown = f"{caught.value!r} {caught.value.__cause__!r} {pool!r} {observer.attempts} {settings}"
+    assert KEY not in shown
+
+
+async def test_cancelled_pool_closes_without_a_word() -> None:
+    with anyio.CancelScope() as scope:
+        async with open_pool("qwen", http(), environ={}, clock=SystemClock()) as pool:
+            scope.cancel()
+            await pool.complete(make_request())
+
+    assert scope.cancelled_caught
+
+
+def pool_of(provider: Provider) -> Pool:
+    limited = Limited(provider, slots=1, clock=FakeClock(), pool="qwen")
+    return Pool("qwen", retrying=limited, limited=limited)
+
+
+async def test_preflight_returns_the_answer() -> None:
+    pool = pool_of(ScriptedProvider(make_response("hi")))
+
+    assert await preflight(pool, make_request()) == make_response("hi")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (
+            AccessDenied("m answered 401", status=401),
+            AccessDenied,
+            "m answered 401 (look at api_key_env, model and base_url of models.qwen)",
+        ),
+        (
+            Outage("qwen: no call was answered"),
+            Outage,
+            "qwen: no call was answered (look at base_url and timeout_s of models.qwen)",
+        ),
+        (
+            RequestRejected("m answered 400", status=400),
+            SettingsInvalid,
+            "m answered 400 (look at model, mode, sampling and base_url of models.qwen)",
+        ),
+        (
+            ReplyUnusable("m: the reply has no choices"),
+            SettingsInvalid,
+            "m: the reply has no choices "
+            "(look at model, mode, sampling and base_url of models.qwen)",
+        ),
+        (
+            AttemptsExhausted("qwen: 3 attempts failed", attempts=3),
+            AttemptsExhausted,
+            "qwen: 3 attempts failed",
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_preflight_says_where_to_look(
+    error: ProviderError, kind: type[ProviderError], message: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        await preflight(pool_of(ScriptedProvider(error)), make_request())
+
+    assert type(caught.value) is kind
+    assert str(caught.value) == message
