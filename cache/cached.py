@@ -1,0 +1,95 @@
+"""A provider that asks each question once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import anyio
+import msgspec
+
+from ..providers.base import Provider
+from ..providers.types import Request, Response
+from .coalesce import InFlight
+from .entry import decode_response, encode_entry
+from .keys import request_key
+from .store import Store, stored_response
+
+Source = Literal["cache", "sent", "shared"]
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One answered request: stored already, sent by us, or shared with an identical call."""
+
+    key: str
+    pool: str
+    source: Source
+    took_s: float
+    response: Response
+
+
+class CallObserver(Protocol):
+    """Is told of every answered request; must not block."""
+
+    def call_ended(self, call: Call) -> None:
+        """Take note of one call."""
+
+
+class Cached:
+    """Answers from *store*, and asks *inner* for what is missing there.
+
+    A stored answer comes back without a checkpoint. A new one comes back when it is stored; where
+    another process was faster, its answer is the one that everybody gets.
+    """
+
+    def __init__(
+        self,
+        inner: Provider,
+        store: Store,
+        *,
+        pool: str,
+        observer: CallObserver | None = None,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._inner = inner
+        self._store = store
+        self._pool = pool
+        self._observer = observer
+        self._now = now
+        self._in_flight: InFlight[Response] = InFlight()
+
+    async def complete(self, request: Request) -> Response:
+        """Return the stored answer, asking for it first if need be.
+
+        Raises ProviderError from *inner*, EntryDamaged, or CacheUnwritable for an answer that
+        arrived and could not be kept.
+        """
+        started = self._now()
+        key = request_key(request)
+        source: Source = "cache"
+        response = stored_response(self._store, key)
+        if response is None:
+            source = "shared"
+
+            async def answer() -> Response:
+                nonlocal source
+                # Again: another process may have stored it while we waited for a leader in vain.
+                stored = stored_response(self._store, key)
+                source = "sent" if stored is None else "cache"
+                return await self._send(key, request) if stored is None else stored
+
+            response = await self._in_flight.run(key, answer)
+        if self._observer is not None:
+            took_s = self._now() - started
+            self._observer.call_ended(
+                Call(key=key, pool=self._pool, source=source, took_s=took_s, response=response)
+            )
+        return response
+
+    async def _send(self, key: str, request: Request) -> Response:
+        response = await self._inner.complete(request)
+        # It is paid for: from here on no checkpoint but the shielded one.
+        with anyio.CancelScope(shield=True):
+            data = await self._store.add(key, encode_entry(request, response))
+        return decode_response(key, data)

@@ -1,0 +1,258 @@
+"""A store on disk: one SQLite database, kept by diskcache.
+
+diskcache is a cache: left to itself it evicts past 1 GiB, keeps large values in files of their own,
+pickles what is not text or a number, and takes its settings from the database that it opens. A
+store forgets nothing and runs nothing, so here values never leave the database, every setting is
+ours, and a row that is not plain bytes under a plain text key is refused.
+
+diskcache opens one connection per thread. Reads use that of the event loop: in WAL mode they wait
+for no writer. Writes run in worker threads that come and go, and opening a connection costs more
+than a transaction, so they borrow one that is the writers' own; one transaction runs at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import diskcache
+from anyio import to_thread
+from diskcache.core import DBNAME, METADATA, MODE_RAW
+
+from .batch import BatchWriter, Outcomes, Rows
+from .causes import is_locked, write_failure
+from .errors import CacheError, CacheUnreadable, ForeignValue
+from .keys import KEY_VERSION
+from .store import StoreInfo
+
+_SETTINGS = {
+    "statistics": 0,
+    "tag_index": 0,
+    "eviction_policy": "none",
+    "cull_limit": 0,
+    "size_limit": 2**62,
+    "disk_min_file_size": 2**62,
+    "disk_pickle_protocol": 0,
+    "sqlite_auto_vacuum": 0,  # nothing is deleted
+    "sqlite_cache_size": 2**13,
+    "sqlite_journal_mode": "wal",
+    "sqlite_mmap_size": 0,  # a mapped file that is cut short kills the process with SIGBUS
+    "sqlite_synchronous": 1,  # NORMAL: a dying process loses nothing, a power cut the last moments
+}
+
+_BUSY_S = 5.0  # how long SQLite waits for a lock before we look how long that was in all
+_TROUBLE = (sqlite3.Error, OSError, diskcache.Timeout)
+
+
+class _PlainDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
+    """Rows of text keys and bytes, as they are; anything else is refused in both directions."""
+
+    def put(self, key: object) -> tuple[str, bool]:
+        if type(key) is not str:
+            raise TypeError(f"a key must be a str, got {type(key).__name__}")
+        return key, True
+
+    def get(self, key: object, raw: object) -> str:
+        if not raw or type(key) is not str:
+            raise ForeignValue(f"a row in {self._directory} has a key that is no plain text")
+        return key
+
+    def store(
+        self, value: object, read: object, key: object = None
+    ) -> tuple[int, int, None, memoryview]:
+        if type(value) is not bytes or read:
+            raise TypeError(f"a value must be bytes, got {type(value).__name__}")
+        return 0, MODE_RAW, None, memoryview(value)
+
+    def fetch(self, mode: int, filename: str | None, value: object, read: object) -> bytes:
+        if mode != MODE_RAW or filename is not None or type(value) is not bytes or read:
+            raise ForeignValue(f"a row in {self._directory} has a value that is no plain bytes")
+        return value
+
+
+class _Database(diskcache.Cache):  # type: ignore[misc]  # diskcache has no types
+    """A diskcache with our rows and settings, and a connection for whichever thread writes."""
+
+    def __init__(self, folder: Path, *, busy_s: float) -> None:
+        self._writers: sqlite3.Connection | None = None
+        self._writes = threading.Lock()
+        try:
+            super().__init__(str(folder), timeout=busy_s, disk=_PlainDisk, **_SETTINGS)
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Give this thread the writers' connection; after an error the next writer gets a new one.
+
+        A COMMIT that fails may leave its transaction open, and closing is sure to end it.
+        """
+        with self._writes:
+            if self._writers is None:
+                self._writers = self._connect()
+            self._local.con, self._local.pid = self._writers, os.getpid()
+            try:
+                yield
+            except BaseException:
+                self._writers = None
+                self.close()
+                raise
+            finally:
+                self._local.con = None
+
+    def close_all(self) -> None:
+        """Close this thread's connection and the writers', after what they are writing now."""
+        with self._writes:
+            if self._writers is not None:
+                self._writers.close()
+        self.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        path = Path(self.directory) / DBNAME
+        connection = sqlite3.connect(
+            path, timeout=self.timeout, isolation_level=None, check_same_thread=False
+        )
+        try:
+            for name, value in _SETTINGS.items():
+                if name.startswith("sqlite_"):
+                    connection.execute(f"PRAGMA {name.removeprefix('sqlite_')} = {value}")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+
+class DiskStore:
+    """A store in a folder, shared with other processes; see ``open_store``."""
+
+    def __init__(self, database: _Database, *, lock_patience_s: float) -> None:
+        self._database = database
+        self._folder = Path(database.directory)
+        self._lock_patience_s = lock_patience_s
+        self._writer = BatchWriter(self._write)
+
+    def get(self, key: str) -> bytes | None:
+        """Return what is stored under *key*; a row that is not ours raises ForeignValue."""
+        try:
+            value: bytes | None = self._database.get(key)
+        except ForeignValue as error:
+            raise _named(error, key) from None
+        except _TROUBLE as error:
+            raise CacheUnreadable(str(self._folder), str(error)) from error
+        return value
+
+    async def add(self, key: str, data: bytes) -> bytes:
+        """Store *data* unless the key is taken, and return what is stored once it is committed."""
+        return await self._writer.add(key, data)
+
+    def keys(self) -> Iterator[str]:
+        """Yield the keys in the order in which they were stored."""
+        try:
+            yield from self._database
+        except _TROUBLE as error:
+            raise CacheUnreadable(str(self._folder), str(error)) from error
+
+    def info(self) -> StoreInfo:
+        """Return how many entries there are, and how much room the database and its log take."""
+        try:
+            entries = len(self._database)
+            files = [file for file in self._folder.glob(f"{DBNAME}*") if file.is_file()]
+            size_bytes = sum(file.stat().st_size for file in files)
+        except _TROUBLE as error:
+            raise CacheUnreadable(str(self._folder), str(error)) from error
+        return StoreInfo(
+            entries=entries,
+            size_bytes=size_bytes,
+            folder=str(self._folder),
+            key_version=KEY_VERSION,
+        )
+
+    def _write(self, rows: Rows) -> Outcomes:
+        try:
+            with self._database.writing():
+                return self._commit(rows)
+        except _TROUBLE as error:
+            failure = write_failure(self._folder, error)
+            failure.__cause__ = error
+            return dict.fromkeys(rows, failure)
+
+    def _commit(self, rows: Rows) -> Outcomes:
+        deadline = time.monotonic() + self._lock_patience_s
+        while True:
+            try:
+                with self._database.transact():
+                    return {key: self._add_row(key, data) for key, data in rows.items()}
+            except diskcache.Timeout as error:
+                # diskcache offers to retry, but would do so for ever on a full disk as well.
+                if not is_locked(error) or time.monotonic() >= deadline:
+                    raise
+
+    def _add_row(self, key: str, data: bytes) -> bytes | CacheError:
+        if self._database.add(key, data):
+            return data
+        try:
+            stored: bytes = self._database.get(key)
+        except ForeignValue as error:
+            return _named(error, key)
+        return stored
+
+
+@asynccontextmanager
+async def open_store(
+    folder: Path, *, create: bool = True, lock_patience_s: float = 120.0
+) -> AsyncIterator[DiskStore]:
+    """Open the cache in *folder*, which is made if *create* is true.
+
+    Raises CacheUnreadable where there is something else, CacheUnwritable where nothing can be
+    stored. A write that meets another process's lock fails after *lock_patience_s*.
+    """
+    database = await to_thread.run_sync(
+        _open_database, folder, create, min(_BUSY_S, lock_patience_s)
+    )
+    try:
+        yield DiskStore(database, lock_patience_s=lock_patience_s)
+    finally:
+        database.close_all()
+
+
+def _open_database(folder: Path, create: bool, busy_s: float) -> _Database:  # noqa: FBT001
+    folder = Path(os.path.expandvars(folder.expanduser()))  # as diskcache would do by itself
+    path = folder / DBNAME
+    try:
+        if path.exists() and path.stat().st_size > 0:
+            _refuse_foreign(folder, path)
+        elif not create:
+            raise CacheUnreadable(str(folder), "there is none")
+        database = _Database(folder, busy_s=busy_s)
+        database.close()  # the connection of this thread; the event loop opens its own
+    except _TROUBLE as error:
+        raise write_failure(folder, error) from error
+    return database
+
+
+def _refuse_foreign(folder: Path, path: Path) -> None:
+    """Look before diskcache does: it sets attributes and pragmas from every row of Settings."""
+    address = f"file:{quote(str(path.absolute()))}?mode=rw"
+    with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_S)) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        if tables and "Settings" not in tables:
+            raise CacheUnreadable(str(folder), f"{DBNAME} is a database of something else")
+        if "Settings" in tables:
+            names = {name for (name,) in connection.execute("SELECT key FROM Settings")}
+            if unknown := names - {*diskcache.DEFAULT_SETTINGS, *METADATA}:
+                raise CacheUnreadable(str(folder), f"unknown setting {min(map(str, unknown))!r}")
+        if "Cache" in tables:
+            expiring = "SELECT 1 FROM Cache WHERE expire_time IS NOT NULL LIMIT 1"
+            if connection.execute(expiring).fetchone():
+                raise CacheUnreadable(str(folder), "it holds entries that expire, none of ours do")
+
+
+def _named(error: ForeignValue, key: str) -> ForeignValue:
+    return ForeignValue(f"{error} (key {key}): hydrometer did not write it and does not load it")

@@ -1,0 +1,166 @@
+"""Rows that somebody else put into the database, pickles above all."""
+
+# ruff: noqa: ASYNC240  # nothing else runs on the event loops of these tests
+
+from __future__ import annotations
+
+import pickle
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import anyio
+import diskcache
+import pytest
+from hydrometer.cache.disk import DiskStore, open_store
+from hydrometer.cache.errors import ForeignValue
+
+
+class Bomb:
+    """A value whose unpickling creates a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self._path,)
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> Path:
+    return tmp_path / "the pickle was run"
+
+
+def _plant(folder: Path, key: object, raw: int, mode: int, value: object) -> None:
+    diskcache.Cache(str(folder)).close()
+    with closing(sqlite3.connect(folder / "cache.db", isolation_level=None)) as connection:
+        connection.execute(
+            "INSERT INTO Cache (key, raw, store_time, mode, value) VALUES (?, ?, 0, ?, ?)",
+            (key, raw, mode, value),
+        )
+
+
+def test_the_bomb_would_go_off(mark: Path) -> None:
+    pickle.loads(pickle.dumps(Bomb(mark)))
+
+    assert mark.exists()
+
+
+async def test_a_pickled_value_is_refused_and_not_run(tmp_path: Path, mark: Path) -> None:
+    with diskcache.Cache(str(tmp_path)) as foreign:
+        foreign["key"] = Bomb(mark)
+
+    async with open_store(tmp_path) as store:
+        with pytest.raises(ForeignValue) as refusal:
+            store.get("key")
+
+    assert str(refusal.value) == (
+        f"a row in {tmp_path} has a value that is no plain bytes (key key): "
+        "hydrometer did not write it and does not load it"
+    )
+    assert not mark.exists()
+
+
+async def test_a_pickled_value_in_a_file_is_refused_and_not_run(tmp_path: Path, mark: Path) -> None:
+    with diskcache.Cache(str(tmp_path), disk_min_file_size=0) as foreign:
+        foreign["key"] = Bomb(mark)
+
+    async with open_store(tmp_path) as store:
+        with pytest.raises(ForeignValue):
+            store.get("key")
+
+    assert not mark.exists()
+
+
+async def test_a_pickled_key_is_refused_and_not_run(tmp_path: Path, mark: Path) -> None:
+    _plant(tmp_path, pickle.dumps(Bomb(mark)), 0, 1, b"value")
+
+    async with open_store(tmp_path) as store:
+        with pytest.raises(ForeignValue) as refusal:
+            list(store.keys())
+
+    assert str(refusal.value) == f"a row in {tmp_path} has a key that is no plain text"
+    assert not mark.exists()
+
+
+async def test_adding_over_a_pickled_value_is_refused_and_changes_nothing(
+    tmp_path: Path, mark: Path
+) -> None:
+    _plant(tmp_path, "key", 1, 4, pickle.dumps(Bomb(mark)))
+
+    async with open_store(tmp_path) as store:
+        with pytest.raises(ForeignValue, match="hydrometer did not write it"):
+            await store.add("key", b"value")
+        with pytest.raises(ForeignValue):
+            store.get("key")
+
+    assert not mark.exists()
+
+
+async def test_a_foreign_row_fails_its_own_add_and_no_other_of_the_batch(
+    tmp_path: Path, mark: Path
+) -> None:
+    _plant(tmp_path, "planted", 1, 4, pickle.dumps(Bomb(mark)))
+    failed: list[str] = []
+
+    async def add(store: DiskStore, key: str) -> None:
+        try:
+            await store.add(key, b"value")
+        except ForeignValue:
+            failed.append(key)
+
+    async with open_store(tmp_path) as store:
+        async with anyio.create_task_group() as tasks:
+            for key in ("one", "planted", "two"):
+                tasks.start_soon(add, store, key)
+
+        assert (store.get("one"), store.get("two")) == (b"value", b"value")
+    assert failed == ["planted"]
+    assert not mark.exists()
+
+
+async def test_a_pickled_key_of_the_same_bytes_is_another_row(tmp_path: Path, mark: Path) -> None:
+    _plant(tmp_path, "key", 0, 4, pickle.dumps(Bomb(mark)))
+
+    async with open_store(tmp_path) as store:
+        assert store.get("key") is None
+        assert await store.add("key", b"value") == b"value"
+        assert store.get("key") == b"value"
+
+    assert not mark.exists()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("mode", "value"), [(1, "text"), (1, 7), (1, None), (2, b"value"), (3, "text"), (9, b"value")]
+)
+async def test_other_values_that_are_no_plain_bytes_are_refused(
+    tmp_path: Path, mode: int, value: object
+) -> None:
+    _plant(tmp_path, "key", 1, mode, value)
+
+    async with open_store(tmp_path) as store:
+        with pytest.raises(ForeignValue):
+            store.get("key")
+
+
+async def test_a_value_in_a_file_outside_the_folder_is_not_read(tmp_path: Path) -> None:
+    folder, secret = tmp_path / "cache", tmp_path / "secret"
+    secret.write_bytes(b"secret")
+    _plant(folder, "key", 1, 2, None)
+    with closing(sqlite3.connect(folder / "cache.db", isolation_level=None)) as connection:
+        connection.execute("UPDATE Cache SET filename = '../secret'")
+
+    async with open_store(folder) as store:
+        with pytest.raises(ForeignValue):
+            store.get("key")
+
+
+async def test_our_own_side_stores_bytes_under_text_only(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        with pytest.raises(TypeError, match="a value must be bytes, got str"):
+            await store.add("key", "text")  # type: ignore[arg-type]  # what a caller may get wrong
+        with pytest.raises(TypeError, match="a key must be a str, got bytes"):
+            store.get(b"key")  # type: ignore[arg-type]  # what a caller may get wrong
+
+        assert await store.add("key", b"value") == b"value"
