@@ -1,0 +1,5 @@
+"""``python -m hydrometer``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,392 @@
+"""The command line: options in, exit codes and one-line errors out. The work is in commands/."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+from rich.console import Console
+
+from . import __version__
+from .cache.disk import open_store
+from .cache.errors import CacheError
+from .commands.demo import demo_config, run_demo
+from .commands.ice import IceJob, Start, run_ice
+from .commands.preview import preview_run
+from .commands.progress import Progress, shown
+from .commands.replay import replay_run
+from .commands.score import score_run, score_runs
+from .commands.session import cache_folder
+from .commands.views import cache_view, demo_view, preview_view
+from .engine.config import Config
+from .engine.errors import EngineError, InputInvalid, RunConflict, RunStopped
+from .engine.files import RunDirectory, builtin_text, load_config, load_texts
+from .engine.plan import Plan
+from .engine.planning import build_plan
+from .engine.sinks import Tally
+from .providers.errors import ProviderError
+from .providers.settings import Planting
+from .providers.simulator import SimulatorSettings, run_simulator
+from .report.formats import to_csv, to_json, to_markdown
+from .report.terminal import score_table_view
+
+app = typer.Typer(
+    name="hydrometer",
+    help="Measures how strongly a language model was distilled from other models.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+cache_app = typer.Typer(help="Looks at the store of answers.", no_args_is_help=True)
+app.add_typer(cache_app, name="cache")
+
+EXIT_DIFFERS, EXIT_INPUT, EXIT_STOPPED, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 70, 130
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The TOML file.")]
+CacheOption = Annotated[
+    Path | None, typer.Option("--cache", help="Where answers are kept, instead of the config's.")
+]
+Targets = Annotated[
+    list[str] | None, typer.Option("--target", help="Measure this target only; may be repeated.")
+]
+
+
+class Format(StrEnum):
+    """How scores are written."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    md = "md"
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@app.callback()
+def common(
+    version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
+) -> None:
+    """Measure how strongly a language model was distilled from other models."""
+    if version:
+        print_out(f"hydrometer {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    out: Annotated[Path | None, typer.Option("--out", help="Keep the runs here.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Measure simulated models whose truth is known: offline, without a key, in seconds.
+
+    Example: hydrometer demo
+    """
+    with errors_as_lines(debug=debug):
+        folder = out or Path(tempfile.mkdtemp(prefix="hydrometer-demo-"))
+        if out is not None and out.exists() and any(out.iterdir()):
+            raise RunConflict(f"{out} is not empty: the demo wants a folder of its own")
+        probes = demo_config().ice.probes or 0
+        console = terminal()
+        runs = []
+        for target in demo_config().ice.targets:
+            tally = Tally()
+            progress = Progress(target, probes, tally, metric="loose", priced=False)
+            with shown(progress, console, quiet=quiet):
+                runs.append(anyio.run(partial(run_demo, target, folder, tally, say_err)))
+        Console().print(demo_view(runs))
+        say(f"the runs are in {folder}; look at one with: hydrometer score {folder}", quiet=quiet)
+        if any(run.replay.difference for run in runs):
+            raise typer.Exit(EXIT_DIFFERS)
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(metavar="[PATH]")] = Path("hydrometer.toml"),
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Write a commented config to start from; never over a file.
+
+    Example: hydrometer init audit.toml
+    """
+    with errors_as_lines(debug=debug):
+        target = path / "hydrometer.toml" if path.is_dir() else path
+        try:
+            with target.open("x", encoding="utf-8") as file:
+                file.write(builtin_text("hydrometer.toml"))
+        except FileExistsError:
+            raise InputInvalid(f"{target} exists already, and is left as it is") from None
+        except OSError as error:
+            raise InputInvalid(f"{target} cannot be written: {error.strerror}") from None
+        say(f"wrote {target}; run it with: hydrometer ice {target}", quiet=quiet)
+
+
+@app.command()
+def plan(
+    config: ConfigFile,
+    target: Targets = None,
+    cache: CacheOption = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Say what a run would send, cost and take, and what is cached; send nothing.
+
+    Example: hydrometer plan hydrometer.toml
+    """
+    with errors_as_lines(debug=debug):
+        read = load_config(config)
+        folder = cache_folder(cache, read.run.cache)
+        previews = [
+            anyio.run(preview_run, read, made, folder)
+            for made in build_plans(read, target, config.parent)
+        ]
+        Console().print(preview_view(previews, folder))
+
+
+@app.command()
+def ice(
+    config: ConfigFile,
+    target: Targets = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The run directory (default: runs/CONFIG-NAME).")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped.")
+    ] = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed", help="Run anew from the cache, asking again only what failed."
+        ),
+    ] = False,
+    no_preflight: Annotated[
+        bool, typer.Option("--no-preflight", help="Don't call each model once before the start.")
+    ] = False,
+    cache: CacheOption = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Search for questions under which a target claims somebody else's identity.
+
+    Example: hydrometer ice hydrometer.toml --out runs/qwen
+    """
+    with errors_as_lines(debug=debug):
+        if resume and retry_failed:
+            raise InputInvalid("--resume and --retry-failed exclude each other")
+        read = load_config(config)
+        plans = build_plans(read, target, config.parent)
+        base = out or Path("runs") / config.stem
+        folder = cache_folder(cache, read.run.cache)
+        start: Start = "resume" if resume else "retry-failed" if retry_failed else "new"
+        directories = []
+        for made in plans:
+            directory = base if len(plans) == 1 else base / made.target.name
+            directories.append(directory)
+            job = IceJob(
+                config=read,
+                plan=made,
+                directory=directory,
+                cache=folder,
+                start=start,
+                preflight=not no_preflight,
+            )
+            if verbose:
+                say_err(f"{made.target.name}: run {directory}, cache {folder}")
+            run_one(job, quiet=quiet)
+        scores = score_runs(directories)
+        if not quiet:
+            Console().print(score_table_view(scores))
+
+
+def run_one(job: IceJob, *, quiet: bool) -> None:
+    """Run one target with its progress shown, and leave its scores beside its events."""
+    tally = Tally()
+    priced = any(model.price.output_per_mtok > 0 for model in job.config.models.values())
+    metric = "strict" if job.plan.judge is None else "loose"
+    progress = Progress(job.plan.target.name, job.plan.probes, tally, metric=metric, priced=priced)
+    console = terminal()
+    with shown(progress, console, quiet=quiet):
+        anyio.run(run_ice, job, tally, say_err)
+    RunDirectory(job.directory).write_text("scores.json", to_json(score_run(job.directory)))
+
+
+@app.command()
+def replay(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    cache: CacheOption = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Do a run again from the cache alone; 0 only if every event is the same, byte for byte.
+
+    Example: hydrometer replay runs/qwen
+    """
+    with errors_as_lines(debug=debug):
+        result = anyio.run(replay_run, run, cache)
+        if result.difference:
+            say_err(f"replay differs after {result.events} equal events: {result.difference}")
+            raise typer.Exit(EXIT_DIFFERS)
+        ended = "" if result.complete else "; the run was stopped there, before its end"
+        say(f"{result.events} events replayed, byte-identical{ended}", quiet=quiet)
+
+
+@app.command()
+def score(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")],
+    format: Annotated[Format, typer.Option("--format", help="How to write them.")] = Format.table,  # noqa: A002
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Give the scores of runs, with counts, missing-data bounds and two-way intervals.
+
+    Example: hydrometer score runs/qwen --format json
+    """
+    with errors_as_lines(debug=debug):
+        scores = score_runs(runs)
+        match format:
+            case Format.table:
+                Console().print(score_table_view(scores))
+            case Format.json:
+                print_out(to_json(scores))
+            case Format.csv:
+                print_out(to_csv(scores))
+            case Format.md:
+                print_out(to_markdown(scores))
+
+
+@cache_app.command("info")
+def cache_info(
+    cache: CacheOption = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Say how many answers the cache holds, and where.
+
+    Example: hydrometer cache info
+    """
+    with errors_as_lines(debug=debug):
+        folder = cache_folder(cache, Config().run.cache)
+
+        async def look() -> None:
+            async with open_store(folder, create=False) as store:
+                Console().print(cache_view(store.info()))
+
+        anyio.run(look)
+
+
+@app.command()
+def simulate(
+    port: Annotated[int, typer.Option("--port", help="0 takes any free port.")],
+    seed: Annotated[int, typer.Option("--seed", help="Of answers and faults.")] = 0,
+    latency_ms: Annotated[float, typer.Option("--latency-ms", help="Of every answer.")] = 0.0,
+    jitter_ms: Annotated[float, typer.Option("--jitter-ms", help="Random, on top of it.")] = 0.0,
+    errors: Annotated[
+        float, typer.Option("--errors", help="Share of calls that fail: 429, 500 or cut.")
+    ] = 0.0,
+    rpm: Annotated[int | None, typer.Option("--rpm", help="Requests admitted a minute.")] = None,
+    tpm: Annotated[int | None, typer.Option("--tpm", help="Tokens admitted a minute.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Serve simulated models on loopback, with planted behaviour and faults, until Ctrl-C.
+
+    Models: sim-target, sim-helper, sim-judge; any other name answers as a target.
+
+    Example: hydrometer simulate --port 8000 --latency-ms 200 --errors 0.1
+    """
+    with errors_as_lines(debug=debug):
+        settings = SimulatorSettings(
+            port=port,
+            seed=seed,
+            latency_ms=latency_ms,
+            jitter_ms=jitter_ms,
+            errors=errors,
+            rpm=rpm,
+            tpm=tpm,
+            planting=Planting(seed=seed),
+        )
+        anyio.run(run_simulator, settings, partial(print, flush=True))
+
+
+def build_plans(config: Config, targets: list[str] | None, folder: Path) -> list[Plan]:
+    """Return the plan of each target that is asked for. Raises InputInvalid when there is none."""
+    names = targets or list(config.ice.targets)
+    if not names:
+        raise InputInvalid("ice.targets is empty: name a model to measure, or give --target")
+    texts = load_texts(config, folder)
+    return [build_plan(config, name, texts) for name in dict.fromkeys(names)]
+
+
+@contextmanager
+def errors_as_lines(*, debug: bool) -> Iterator[None]:
+    """Turn what goes wrong inside into one line on stderr and the exit code that it means."""
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except RunStopped as error:
+        _report(error, debug=debug)
+        say_err("everything received is kept: go on with the same command and --resume")
+        interrupted = error.cause == "interrupted"
+        raise typer.Exit(EXIT_INTERRUPTED if interrupted else EXIT_STOPPED) from None
+    except (EngineError, ProviderError, CacheError) as error:
+        _report(error, debug=debug)
+        raise typer.Exit(EXIT_INPUT) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except Exception as error:  # the outermost frame: a bug still ends in one line
+        say_err(f"this is a bug in hydrometer: {type(error).__name__}: {error} (--debug shows it)")
+        if debug:
+            raise
+        raise typer.Exit(EXIT_BUG) from None
+
+
+def _report(error: Exception, *, debug: bool) -> None:
+    if debug:
+        Console(stderr=True).print_exception()
+    say_err(str(error))
+
+
+def terminal() -> Console:
+    """Return where progress goes: stderr, so that results alone are on stdout."""
+    return Console(stderr=True)
+
+
+def say(text: str, *, quiet: bool) -> None:
+    """Print a remark unless *quiet*."""
+    if not quiet:
+        print_out(text)
+
+
+def say_err(text: str) -> None:
+    """Print one line to stderr."""
+    typer.echo(f"hydrometer: {text}", err=True)
+
+
+def print_out(text: str) -> None:
+    """Print a result as it is."""
+    typer.echo(text)

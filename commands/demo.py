@@ -1,0 +1,82 @@
+"""``hydrometer demo``: every measurement on simulated models, beside what was planted in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from ..engine.config import Config, parse_config
+from ..engine.events import Mutated, Probed
+from ..engine.files import RunDirectory, builtin_text, load_texts
+from ..engine.plan import Plan
+from ..engine.planning import build_plan
+from ..engine.sinks import Tally
+from ..providers.settings import ModelSettings
+from ..providers.simulated import planted_claim
+from ..scoring.scores import Score
+from ..strategies.templates import fill
+from .ice import IceJob, run_ice
+from .replay import ReplayResult, replay_run
+from .score import score_run
+
+
+class Planted(msgspec.Struct, frozen=True, kw_only=True):
+    """What is true of one simulated target, on the prompts that it was asked."""
+
+    loose: int  # responses that claim a foreign identity
+    strict: int  # those that claim one of the strict vendors
+    probes: int
+    first_half: float  # share of loose in the first and second half of the search
+    second_half: float
+
+
+class DemoRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One target of the demo: its scores, its truth, and whether it replayed."""
+
+    name: str
+    scores: tuple[Score, ...]
+    planted: Planted
+    replay: ReplayResult
+
+
+def demo_config() -> Config:
+    """Return the config that the demo runs."""
+    return parse_config(builtin_text("demo.toml"), "demo.toml")
+
+
+async def run_demo(target: str, out: Path, tally: Tally, say: Callable[[str], None]) -> DemoRun:
+    """Measure, score and replay one simulated target in *out*, with a cache there."""
+    config = demo_config()
+    plan = build_plan(config, target, load_texts(config, out))
+    directory = out / target
+    job = IceJob(config=config, plan=plan, directory=directory, cache=out / "cache")
+    await run_ice(job, tally, say)
+    return DemoRun(
+        name=target,
+        scores=score_run(directory),
+        planted=find_planted(directory, plan, config.models[target]),
+        replay=await replay_run(directory, None),
+    )
+
+
+def find_planted(directory: Path, plan: Plan, settings: ModelSettings) -> Planted:
+    """Return the truth about the probes of a run, from the planting alone."""
+    template = ""
+    claims: list[str | None] = []
+    for event in RunDirectory(directory).read_events():
+        if isinstance(event, Mutated):
+            template = event.text
+        elif isinstance(event, Probed):
+            prompt = fill(template, plan.questions[event.question].text)
+            request = plan.target.build_request(prompt)
+            claims.append(planted_claim(request, settings.model, settings.planting))
+    half = len(claims) // 2
+    return Planted(
+        loose=sum(claim is not None for claim in claims),
+        strict=sum(claim in plan.strict_vendors for claim in claims),
+        probes=len(claims),
+        first_half=sum(claim is not None for claim in claims[:half]) / max(half, 1),
+        second_half=sum(claim is not None for claim in claims[half:]) / max(len(claims) - half, 1),
+    )

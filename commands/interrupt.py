@@ -1,0 +1,44 @@
+"""Ctrl-C and SIGTERM: the first stops a run cleanly, the second at once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+
+from ..engine.errors import RunStopped
+
+
+@asynccontextmanager
+async def stoppable(
+    *, abandon: Callable[[], None], in_flight: Callable[[], int], say: Callable[[str], None]
+) -> AsyncIterator[None]:
+    """Turn a signal inside the block into RunStopped, after attempts under way have ended.
+
+    Attempts that were sent are paid for: their pools wait for them, and the cache keeps their
+    answers. A second signal calls *abandon*, which gives them up.
+    """
+    body = anyio.CancelScope()
+
+    async def watch() -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                if body.cancel_called:
+                    abandon()
+                    continue
+                body.cancel()
+                if waiting := in_flight():
+                    say(f"stopping: waiting for {waiting} calls under way (again to drop them)")
+
+    try:
+        async with anyio.create_task_group() as watcher:
+            watcher.start_soon(watch)
+            with body:
+                yield
+            watcher.cancel_scope.cancel()
+    except BaseExceptionGroup as group:  # the watcher raises nothing: it is the body's error
+        raise group.exceptions[0] from group
+    if body.cancelled_caught:
+        raise RunStopped("interrupted", cause="interrupted")

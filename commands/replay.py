@@ -1,0 +1,86 @@
+"""``hydrometer replay``: a recorded run again, from the cache alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from ..cache.disk import open_store
+from ..cache.errors import CacheMiss
+from ..cache.replay import ReplayOnly
+from ..cache.store import Store
+from ..engine.errors import EventsDiffer, FileInvalid, RecordingEnded
+from ..engine.events import Event, Role
+from ..engine.files import EVENTS, RunDirectory
+from ..engine.plan import Plan
+from ..engine.runner import Asker, run_search
+from ..engine.sinks import EventLog, Observers
+from ..providers.base import Provider
+from .session import planned_models
+
+
+class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replay found; *difference* is empty when every recorded event came out again."""
+
+    events: int
+    complete: bool  # the recording goes to the run's end
+    difference: str = ""
+
+
+async def replay_run(
+    run: Path, cache: Path | None, observe: Callable[[tuple[Event, ...]], None] | None = None
+) -> ReplayResult:
+    """Do *run* again from the cache and compare every event, byte for byte.
+
+    A run that was stopped is replayed to its recorded end. Raises InputInvalid when there is
+    nothing to replay, CacheError for a cache that cannot be used. *observe* is told of all events.
+    """
+    directory = RunDirectory(run)
+    plan = directory.read_plan()
+    recorded = directory.read_status().cache
+    if next(directory.read_lines(), None) is None:
+        raise FileInvalid(f"{run / EVENTS} holds no event: there is nothing to replay")
+    if cache is None and not recorded:
+        raise FileInvalid(f"{run} names no cache, so there is nothing to replay; give --cache")
+    folder = cache or Path(recorded)
+    async with open_store(folder, create=False) as store:
+        return await replay_from(directory, plan, store, observe)
+
+
+async def replay_from(
+    directory: RunDirectory,
+    plan: Plan,
+    store: Store,
+    observe: Callable[[tuple[Event, ...]], None] | None = None,
+) -> ReplayResult:
+    """Compare the events of *directory* with what *plan* gives from *store* alone."""
+    log = EventLog(directory.read_lines(), None)
+    asker = Asker(replay_providers(plan, store), directory.read_failures())
+
+    def emit(events: tuple[Event, ...]) -> None:
+        log.write(events)
+        if observe is not None:
+            observe(events)
+
+    try:
+        await run_search(plan, asker, emit)
+        log.finish()
+    except RecordingEnded:
+        return ReplayResult(events=log.compared, complete=False)
+    except (EventsDiffer, CacheMiss) as error:
+        if isinstance(error, CacheMiss) and log.at_end:
+            return ReplayResult(events=log.compared, complete=False)
+        return ReplayResult(events=log.compared, complete=False, difference=str(error))
+    return ReplayResult(events=log.compared, complete=True)
+
+
+def replay_providers(
+    plan: Plan, store: Store, observers: Observers | None = None
+) -> dict[Role, Provider]:
+    """Return providers that know nothing but *store*."""
+    return {
+        role: ReplayOnly(store, pool=model.name, observer=observers)
+        for role, model in planned_models(plan).items()
+    }

@@ -1,0 +1,74 @@
+"""Opens what a run needs, in the order of the layers: store, pools, cached providers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from ..cache.cached import Cached
+from ..cache.store import Store
+from ..engine.config import Config
+from ..engine.events import Role
+from ..engine.models import PlannedModel
+from ..engine.plan import Plan
+from ..engine.sinks import Observers
+from ..providers.base import Provider
+from ..providers.budget import Budget
+from ..providers.clock import SystemClock
+from ..providers.pool import Pool, open_pool
+
+CACHE_VARIABLE = "HYDROMETER_CACHE"
+
+
+def cache_folder(option: Path | None, configured: str) -> Path:
+    """Return where the cache is: the option, else the variable, else the config's."""
+    chosen = option or os.environ.get(CACHE_VARIABLE) or configured
+    return Path(chosen).expanduser()
+
+
+def planned_models(plan: Plan) -> dict[Role, PlannedModel]:
+    """Return who plays which role; the lexical judge is no model."""
+    models: dict[Role, PlannedModel] = {"target": plan.target, "helper": plan.helper}
+    if plan.judge is not None:
+        models["judge"] = plan.judge
+    return models
+
+
+def build_budget(config: Config) -> Budget:
+    """Return the budget of one run."""
+    limits = config.run.budget
+    return Budget(calls=limits.calls, tokens=limits.tokens, cost_usd=limits.cost_usd)
+
+
+@asynccontextmanager
+async def open_pools(
+    config: Config, names: set[str], *, observers: Observers | None, budget: Budget
+) -> AsyncIterator[dict[str, Pool]]:
+    """Open one pool for each model of *names*. Raises SettingsInvalid before anything is sent."""
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        pools = {}
+        for name in sorted(names):
+            pools[name] = await stack.enter_async_context(
+                open_pool(
+                    name,
+                    config.models[name],
+                    environ=os.environ,
+                    clock=clock,
+                    observer=observers,
+                    budget=budget,
+                )
+            )
+        yield pools
+
+
+def cached_providers(
+    plan: Plan, pools: Mapping[str, Pool], store: Store, observers: Observers
+) -> dict[Role, Provider]:
+    """Return the provider of each role; roles of one model share its pool and its flights."""
+    cached = {
+        name: Cached(pool, store, pool=name, observer=observers) for name, pool in pools.items()
+    }
+    return {role: cached[model.name] for role, model in planned_models(plan).items()}

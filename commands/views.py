@@ -1,0 +1,101 @@
+"""What commands other than ``score`` print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..cache.store import StoreInfo
+from ..report.formats import interval_text, rate_text
+from .demo import DemoRun
+from .preview import Preview
+from .progress import clock
+
+
+def demo_view(runs: Sequence[DemoRun]) -> RenderableType:
+    """Return the demo's scores beside the truth."""
+    table = _table("Identity consistency of simulated targets, beside what was planted")
+    table.add_column("target")
+    table.add_column("metric")
+    for heading in ("planted", "measured", "rate", "95% interval"):
+        table.add_column(heading, justify="right")
+    table.add_column("planted claims,\n1st → 2nd half", justify="right")
+    table.add_column("replay")
+    for run in runs:
+        for score in run.scores:
+            planted = {"loose": run.planted.loose, "strict": run.planted.strict}.get(score.metric)
+            first = score is run.scores[0]
+            halves = f"{run.planted.first_half:.0%} → {run.planted.second_half:.0%}"
+            table.add_row(
+                run.name if first else "",
+                score.metric,
+                "–" if planted is None else f"{planted} of {run.planted.probes}",
+                f"{score.positives} of {score.judged}",
+                rate_text(score.rate),
+                interval_text(score.low, score.high),
+                halves if first else "",
+                (run.replay.difference or "identical") if first else "",
+                end_section=score is run.scores[-1],
+            )
+    notes = Text(
+        "planted: responses that really claim a foreign identity (strict: OpenAI's or\n"
+        "Anthropic's). The simulated judge errs in 2 of 100 replies; what it left unreadable is\n"
+        "counted apart, never as a zero. The search adapts: where some templates work better,\n"
+        "its second half asks more of those. hard: the prompt named no such vendor.",
+        style="dim",
+    )
+    return Group(table, notes)
+
+
+def preview_view(previews: Sequence[Preview], cache: Path) -> RenderableType:
+    """Return what each plan would send."""
+    parts: list[RenderableType] = []
+    for preview in previews:
+        table = _table(f"{preview.target}: {preview.probes} probes, {preview.tickets} templates")
+        table.add_column("role")
+        table.add_column("model")
+        for heading in ("calls", "input tokens", "output tokens", "cost", "time"):
+            table.add_column(heading, justify="right")
+        for role in preview.roles:
+            table.add_row(
+                role.role,
+                role.model,
+                f"{role.calls:,}",
+                f"{role.input_tokens:,}",
+                f"{role.output_tokens:,}",
+                f"${role.cost_usd:.2f}" if role.cost_usd else "no price set",
+                clock(role.seconds),
+            )
+        covered = (
+            "the whole run" if preview.complete else f"the first {preview.cached_probes} probes"
+        )
+        cached = f"cached: {covered} ({preview.cached_calls:,} calls found in {cache})"
+        if not preview.cached_calls:
+            cached = f"cached: nothing yet in {cache}"
+        parts += [table, Text(cached), Text("")]
+    parts.append(
+        Text(
+            "Nothing was sent. Tokens are estimates from the texts' lengths, and times assume\n"
+            "2 s a call within the set slots, rpm and tpm.",
+            style="dim",
+        )
+    )
+    return Group(*parts)
+
+
+def cache_view(info: StoreInfo) -> RenderableType:
+    """Return how much is stored."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row("cache", info.folder)
+    grid.add_row("answers", f"{info.entries:,}")
+    grid.add_row("on disk", f"{info.size_bytes / 1e6:,.1f} MB")
+    grid.add_row("key version", str(info.key_version))
+    return grid
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1))

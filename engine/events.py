@@ -1,0 +1,140 @@
+"""What happened, as it is written to events.jsonl: only what a replay gives again."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from ..providers.types import FinishReason
+from ..strategies.types import NodeId, Opinion
+
+Role = Literal["target", "helper", "judge"]
+
+
+class CallFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
+    """A call that failed for good: no answer, and never a result."""
+
+    role: Role
+    key: str
+    error: str
+    message: str
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
+    """The target's response, as far as it can be replayed."""
+
+    key: str
+    text: str
+    finish: FinishReason
+    refusal: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Whether the endpoint declined to serve, so that there is no answer to judge."""
+        return bool(self.refusal) or self.finish == "content_filter"
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the answer was cut by a length limit, and so was not judged."""
+        return not self.refused and self.finish == "length"
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """The opinions on one answer, and the judge calls that they rest on."""
+
+    opinions: tuple[Opinion, ...] = ()
+    keys: tuple[str, ...] = ()
+    failures: tuple[CallFailed, ...] = ()
+
+
+class Rejection(msgspec.Struct, frozen=True, kw_only=True):
+    """One try at a mutation that gave no template."""
+
+    mutator: str
+    fault: str
+    keys: tuple[str, ...] = ()
+    failure: CallFailed | None = None
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
+    """The first event; *plan* is the digest of plan.json."""
+
+    plan: str
+    target: str
+    judge: str
+    questions: int
+    templates: int
+
+
+class Selected(msgspec.Struct, frozen=True, kw_only=True, tag="selected"):
+    """Ticket *ticket* was chosen: *path* leads from a root to the template to rewrite."""
+
+    ticket: int
+    path: tuple[NodeId, ...]
+    questions: tuple[int, ...]
+
+
+class Mutated(msgspec.Struct, frozen=True, kw_only=True, tag="mutated"):
+    """The helper's reply became a template, numbered *template*."""
+
+    ticket: int
+    template: int
+    mutator: str
+    parents: tuple[NodeId, ...]
+    keys: tuple[str, ...]
+    text: str
+    repairs: tuple[str, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+
+
+class Barren(msgspec.Struct, frozen=True, kw_only=True, tag="barren"):
+    """Ticket *ticket* gave no new template, so it asked no question that counts."""
+
+    ticket: int
+    rejections: tuple[Rejection, ...] = ()
+
+
+class Probed(msgspec.Struct, frozen=True, kw_only=True, tag="probed"):
+    """One question was asked in one template, and what came of it."""
+
+    ticket: int
+    template: int
+    question: int
+    outcome: Answer | CallFailed
+    judgement: Judgement = Judgement()
+
+
+class Credited(msgspec.Struct, frozen=True, kw_only=True, tag="credited"):
+    """The ticket's reward; *node* is the template's place in the tree, if it was admitted."""
+
+    ticket: int
+    successes: int
+    judged: int
+    gain: float
+    node: NodeId | None = None
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
+    """The last event of a run that came to its end."""
+
+    reason: Literal["probes", "no-usable-mutants"]
+    tickets: int
+    probes: int
+
+
+Event = Started | Selected | Mutated | Barren | Probed | Credited | Finished
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Event)
+
+
+def encode_event(event: Event) -> bytes:
+    """Return *event* as one line, with its newline."""
+    return _ENCODER.encode(event) + b"\n"
+
+
+def decode_event(line: bytes) -> Event:
+    """Return the event on *line*; raises msgspec.DecodeError."""
+    event: Event = _DECODER.decode(line)
+    return event

@@ -1,0 +1,236 @@
+"""Files: the texts that a plan is made from, and the run directory. With runner.py the only
+engine module that touches the disk.
+
+A run directory can be cut off at any byte by kill -9 or a full disk. plan.json and status.json
+are therefore replaced whole; events.jsonl only grows, and a last line without its newline is
+dropped when the run is taken up again: its ticket is done once more from the cache.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import msgspec
+
+from .config import Config, parse_config
+from .errors import FileInvalid, InputInvalid, RunConflict, RunStopped
+from .events import Barren, CallFailed, Event, Mutated, Probed, decode_event
+from .inputs import parse_facts, parse_questions, parse_templates, parse_vendors
+from .plan import Plan, decode_plan, encode_plan, first_difference
+from .planning import Texts
+
+PLAN, EVENTS, STATUS, TIMINGS, LOG = (
+    "plan.json",
+    "events.jsonl",
+    "status.json",
+    "timings.jsonl",
+    "log.jsonl",
+)
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """status.json: how a run stands. Not part of the truth."""
+
+    state: Literal["running", "finished", "stopped"]
+    reason: str = ""
+    cause: str = ""
+    cache: str = ""
+    hydrometer: str = ""
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file. Raises FileInvalid in one line."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileInvalid(
+            f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        ) from None
+    except OSError as error:
+        raise FileInvalid(f"{path} cannot be read: {_cause(error)}") from None
+
+
+def load_config(path: Path) -> Config:
+    """Return the config in the file at *path*."""
+    return parse_config(read_text(path), str(path))
+
+
+def load_texts(config: Config, folder: Path) -> Texts:
+    """Return all texts that *config* names; relative paths start at *folder*."""
+    ice = config.ice
+    return Texts(
+        questions=parse_questions(*_source(ice.questions, "questions.csv", folder)),
+        templates=parse_templates(*_source(ice.templates, "templates.jsonl", folder)),
+        vendors=parse_vendors(*_source("builtin", "vendors.toml", folder)),
+        facts=parse_facts(*_source("builtin", "facts.toml", folder)),
+    )
+
+
+def builtin_text(name: str) -> str:
+    """Return one of the texts that come with Hydrometer."""
+    return resources.files("hydrometer.data").joinpath(name).read_text(encoding="utf-8")
+
+
+def _source(setting: str, builtin: str, folder: Path) -> tuple[str, str]:
+    if setting == "builtin":
+        return builtin_text(builtin), f"builtin {builtin}"
+    path = folder / Path(setting).expanduser()
+    return read_text(path), str(path)
+
+
+class RunDirectory:
+    """One run on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def exists(self) -> bool:
+        """Whether a run was started here."""
+        return (self.path / PLAN).exists()
+
+    def create(self, plan: Plan) -> None:
+        """Start a new run. Raises RunConflict when the folder holds something else."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if any(self.path.iterdir()):
+                raise RunConflict(f"{self.path} is not empty, and holds no run")
+            self._replace(PLAN, encode_plan(plan))
+        except OSError as error:
+            raise InputInvalid(f"{self.path} cannot be written: {_cause(error)}") from None
+
+    def require(self, plan: Plan) -> None:
+        """Raise RunConflict unless this is a run of *plan*."""
+        recorded = self.read_plan()
+        if recorded != plan:
+            raise RunConflict(
+                f"{self.path} holds a run of another plan: {first_difference(recorded, plan)}"
+            )
+
+    def read_plan(self) -> Plan:
+        """Return the plan of this run."""
+        path = self.path / PLAN
+        if not path.exists():
+            raise FileInvalid(f"{self.path} is no run directory: it has no {PLAN}")
+        return decode_plan(read_text(path).encode(), str(path))
+
+    def read_status(self) -> Status:
+        """Return how the run stands; a missing or damaged file is a run that was cut off."""
+        try:
+            return msgspec.json.decode((self.path / STATUS).read_bytes(), type=Status)
+        except (OSError, msgspec.DecodeError):
+            return Status(state="running")
+
+    def write_status(self, status: Status) -> None:
+        """Replace status.json."""
+        try:
+            self._replace(STATUS, msgspec.json.format(msgspec.json.encode(status), indent=1))
+        except OSError as error:
+            raise disk_stop(error, self.path / STATUS) from None
+
+    def write_text(self, name: str, text: str) -> None:
+        """Replace a file that is made from the others, such as scores.json."""
+        try:
+            self._replace(name, text.encode())
+        except OSError as error:
+            raise disk_stop(error, self.path / name) from None
+
+    def read_lines(self) -> Iterator[bytes]:
+        """Yield the whole lines of events.jsonl; a cut last line is left out."""
+        path = self.path / EVENTS
+        if not path.exists():
+            return
+        try:
+            with path.open("rb") as file:
+                for line in file:
+                    if line.endswith(b"\n"):
+                        yield line
+        except OSError as error:
+            raise FileInvalid(f"{path} cannot be read: {_cause(error)}") from None
+
+    def read_events(self) -> Iterator[Event]:
+        """Yield every recorded event. Raises FileInvalid naming the line that is damaged."""
+        for number, line in enumerate(self.read_lines(), start=1):
+            try:
+                yield decode_event(line)
+            except msgspec.DecodeError as error:
+                raise FileInvalid(f"{self.path / EVENTS}:{number}: not an event: {error}") from None
+
+    def read_failures(self) -> dict[str, CallFailed]:
+        """Return the calls that failed for good, by key: what a replay takes from the events."""
+        failures: dict[str, CallFailed] = {}
+        for event in self.read_events():
+            for failure in _failures(event):
+                failures[failure.key] = failure
+        return failures
+
+    def open_append(self, name: str) -> BinaryIO:
+        """Return *name* open for appending, unbuffered: a line is written in one piece."""
+        try:
+            return (self.path / name).open("ab", buffering=0)
+        except OSError as error:
+            raise InputInvalid(f"{self.path / name} cannot be written: {_cause(error)}") from None
+
+    def drop_cut_line(self) -> int:
+        """Cut events.jsonl after its last whole line; return how many bytes went."""
+        path = self.path / EVENTS
+        if not path.exists():
+            return 0
+        try:
+            with path.open("r+b") as file:
+                size = file.seek(0, os.SEEK_END)
+                keep = _end_of_last_line(file, size)
+                if keep < size:
+                    file.truncate(keep)
+                return size - keep
+        except OSError as error:
+            raise InputInvalid(f"{path} cannot be repaired: {_cause(error)}") from None
+
+    def set_aside(self) -> Path:
+        """Rename this run to the first free NAME-before-retry-N beside it, and return that."""
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}-before-retry-{number}")).exists():
+            number += 1
+        self.path.rename(aside)
+        return aside
+
+    def _replace(self, name: str, data: bytes) -> None:
+        draft = self.path / f".{name}.new"
+        draft.write_bytes(data)
+        draft.replace(self.path / name)
+
+
+def disk_stop(error: OSError, path: Path) -> RunStopped:
+    """Return the stop that a failed write to *path* means."""
+    return RunStopped(f"{path} cannot be written: {_cause(error)}", cause="disk")
+
+
+def _failures(event: Event) -> Iterator[CallFailed]:
+    if isinstance(event, Probed):
+        if isinstance(event.outcome, CallFailed):
+            yield event.outcome
+        yield from event.judgement.failures
+    elif isinstance(event, (Mutated, Barren)):
+        yield from (r.failure for r in event.rejections if r.failure is not None)
+
+
+def _end_of_last_line(file: BinaryIO, size: int) -> int:
+    end = size
+    while end > 0:
+        start = max(0, end - 65536)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+def _cause(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "the disk is full"
+    return (error.strerror or str(error)).lower()

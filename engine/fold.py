@@ -1,0 +1,31 @@
+"""From events to what scores are made of. Scores know nothing of events, nor events of scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..strategies.types import ProbeRow
+from .events import CallFailed, Event, Probed
+
+
+def fold_probes(events: Iterable[Event]) -> Iterator[ProbeRow]:
+    """Yield one row for each probe, in the order in which they were applied."""
+    for event in events:
+        if isinstance(event, Probed):
+            yield _row(event)
+
+
+def _row(event: Probed) -> ProbeRow:
+    outcome = event.outcome
+    if isinstance(outcome, CallFailed):
+        return ProbeRow(template=event.template, question=event.question, state="failed")
+    if outcome.refused:
+        return ProbeRow(template=event.template, question=event.question, state="refused")
+    if outcome.truncated:
+        return ProbeRow(template=event.template, question=event.question, state="truncated")
+    return ProbeRow(
+        template=event.template,
+        question=event.question,
+        state="judged",
+        opinions=event.judgement.opinions,
+    )

@@ -1,0 +1,98 @@
+"""Real processes for tests: the command line, and the simulator behind HTTP."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CONFIG = """
+[run]
+seed = 11
+window = {window}
+
+[models.target]
+provider = "http"
+model = "sim-target"
+base_url = "{url}"
+vendor = "alibaba"
+fact = "I am Sim, a language model developed by Simulab."
+attempts = 12
+timeout_s = 20
+sampling = {{ temperature = 0.0, max_tokens = 200 }}
+
+[models.helper]
+provider = "http"
+model = "sim-helper"
+base_url = "{url}"
+attempts = 12
+timeout_s = 20
+sampling = {{ temperature = 1.0 }}
+
+[models.judge]
+provider = "http"
+model = "sim-judge"
+base_url = "{url}"
+attempts = 12
+timeout_s = 20
+
+[ice]
+targets = ["target"]
+helper = "helper"
+judge = "judge"
+probes = {probes}
+questions_per_visit = 5
+"""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return this process's environment without what would lead a test astray."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("HYDROMETER_")}
+    return {**kept, "COLUMNS": "100", "NO_COLOR": "1", **more}
+
+
+def command(*args: str | Path) -> list[str]:
+    return [sys.executable, "-m", "hydrometer", *map(str, args)]
+
+
+def hydrometer(*args: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    return subprocess.run(
+        command(*args),
+        cwd=cwd,
+        env=environment(**env),
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+
+@contextmanager
+def simulator(*args: str) -> Iterator[str]:
+    """Serve simulated models in a process of their own; gives the base URL."""
+    process = subprocess.Popen(
+        command("simulate", "--port", "0", *args),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("listening on "), line
+        yield line.removeprefix("listening on ").strip()
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+        process.stdout.close()
+
+
+def write_config(folder: Path, url: str, *, window: int = 4, probes: int = 60) -> Path:
+    """Write a config whose three models are simulated behind *url*."""
+    path = folder / "audit.toml"
+    path.write_text(CONFIG.format(url=url, window=window, probes=probes))
+    return path
