@@ -22,12 +22,12 @@ from .commands.ice import IceJob, Start, run_ice
 from .commands.preview import preview_run
 from .commands.progress import Progress, shown
 from .commands.replay import replay_run
-from .commands.score import score_run, score_runs
+from .commands.score import score_runs, write_scores
 from .commands.session import cache_folder
 from .commands.views import cache_view, demo_view, preview_view
 from .engine.config import Config
 from .engine.errors import EngineError, InputInvalid, RunConflict, RunStopped
-from .engine.files import RunDirectory, builtin_text, load_config, load_texts
+from .engine.files import builtin_text, load_config, load_texts
 from .engine.plan import Plan
 from .engine.planning import build_plan
 from .engine.sinks import Tally
@@ -36,6 +36,7 @@ from .providers.settings import Planting
 from .providers.simulator import SimulatorSettings, run_simulator
 from .report.formats import to_csv, to_json, to_markdown
 from .report.terminal import score_table_view
+from .scoring.scores import Score
 
 app = typer.Typer(
     name="hydrometer",
@@ -77,14 +78,23 @@ def main() -> None:
     app()
 
 
-@app.callback()
-def common(
-    version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
-) -> None:
-    """Measure how strongly a language model was distilled from other models."""
-    if version:
+def show_version(wanted: bool) -> None:
+    """Print the version and end, if it is asked for."""
+    if wanted:
         print_out(f"hydrometer {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Say which version this is.", callback=show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Measure how strongly a language model was distilled from other models."""
 
 
 @app.command()
@@ -198,10 +208,9 @@ def ice(
         base = out or Path("runs") / config.stem
         folder = cache_folder(cache, read.run.cache)
         start: Start = "resume" if resume else "retry-failed" if retry_failed else "new"
-        directories = []
+        scores: list[Score] = []
         for made in plans:
             directory = base if len(plans) == 1 else base / made.target.name
-            directories.append(directory)
             job = IceJob(
                 config=read,
                 plan=made,
@@ -212,13 +221,12 @@ def ice(
             )
             if verbose:
                 say_err(f"{made.target.name}: run {directory}, cache {folder}")
-            run_one(job, quiet=quiet)
-        scores = score_runs(directories)
+            scores += run_one(job, quiet=quiet)
         if not quiet:
             Console().print(score_table_view(scores))
 
 
-def run_one(job: IceJob, *, quiet: bool) -> None:
+def run_one(job: IceJob, *, quiet: bool) -> tuple[Score, ...]:
     """Run one target with its progress shown, and leave its scores beside its events."""
     tally = Tally()
     priced = any(model.price.output_per_mtok > 0 for model in job.config.models.values())
@@ -227,7 +235,7 @@ def run_one(job: IceJob, *, quiet: bool) -> None:
     console = terminal()
     with shown(progress, console, quiet=quiet):
         anyio.run(run_ice, job, tally, say_err)
-    RunDirectory(job.directory).write_text("scores.json", to_json(score_run(job.directory)))
+    return write_scores(job.directory)
 
 
 @app.command()

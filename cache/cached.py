@@ -36,6 +36,14 @@ class CallObserver(Protocol):
         """Take note of one call."""
 
 
+class KeyedProvider(Protocol):
+    """A provider that can be handed the key with the request: hashing it twice would show."""
+
+    async def answer(self, key: str, request: Request) -> Response:
+        """Return the response to *request*, whose key is *key*."""
+        ...
+
+
 class Cached:
     """Answers from *store*, and asks *inner* for what is missing there.
 
@@ -65,21 +73,24 @@ class Cached:
         Raises ProviderError from *inner*, EntryDamaged, or CacheUnwritable for an answer that
         arrived and could not be kept.
         """
+        return await self.answer(request_key(request), request)
+
+    async def answer(self, key: str, request: Request) -> Response:
+        """Do the same for a caller who knows the key of *request* already."""
         started = self._now()
-        key = request_key(request)
         source: Source = "cache"
         response = stored_response(self._store, key)
         if response is None:
             source = "shared"
 
-            async def answer() -> Response:
+            async def fetch() -> Response:
                 nonlocal source
                 # Again: another process may have stored it while we waited for a leader in vain.
                 stored = stored_response(self._store, key)
                 source = "sent" if stored is None else "cache"
                 return await self._send(key, request) if stored is None else stored
 
-            response = await self._in_flight.run(key, answer)
+            response = await self._in_flight.run(key, fetch)
         if self._observer is not None:
             took_s = self._now() - started
             self._observer.call_ended(
@@ -90,6 +101,7 @@ class Cached:
     async def _send(self, key: str, request: Request) -> Response:
         response = await self._inner.complete(request)
         # It is paid for: from here on no checkpoint but the shielded one.
+        data = encode_entry(key, request, response)
         with anyio.CancelScope(shield=True):
-            data = await self._store.add(key, encode_entry(request, response))
-        return decode_response(key, data)
+            stored = await self._store.add(key, data)
+        return response if stored == data else decode_response(key, stored)

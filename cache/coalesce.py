@@ -27,7 +27,7 @@ Value = TypeVar("Value")
 
 class _Flight(Generic[Value]):
     def __init__(self) -> None:
-        self.landed = anyio.Event()
+        self.landed: anyio.Event | None = None  # made by the first who waits; most fly alone
         self.values: tuple[Value, ...] = ()  # one, when there is one: a value may be None
         self.error: Exception | None = None
 
@@ -41,9 +41,13 @@ class InFlight(Generic[Value]):
     def __len__(self) -> int:
         return len(self._flights)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._flights
+
     async def run(self, key: str, call: Callable[[], Awaitable[Value]]) -> Value:
         """Return what *call* returns, or what the call already in flight under *key* does."""
         while (flight := self._flights.get(key)) is not None:
+            flight.landed = flight.landed or anyio.Event()
             await flight.landed.wait()
             if flight.error is not None:
                 raise own_copy(flight.error)
@@ -61,5 +65,6 @@ class InFlight(Generic[Value]):
             raise
         finally:
             del self._flights[key]
-            flight.landed.set()
+            if flight.landed is not None:
+                flight.landed.set()
         return value

@@ -46,6 +46,13 @@ _SETTINGS = {
     "sqlite_synchronous": 1,  # NORMAL: a dying process loses nothing, a power cut the last moments
 }
 
+# What diskcache's add does in two statements and 40 microseconds a row, for a whole batch at once.
+# A tenth of a live call; write-once either way.
+_INSERT = (
+    "INSERT OR IGNORE INTO Cache (key, raw, store_time, access_time, size, mode, value)"
+    " VALUES (?, 1, ?, ?, 0, ?, ?)"
+)
+
 _BUSY_S = 5.0  # how long SQLite waits for a lock before we look how long that was in all
 _TROUBLE = (sqlite3.Error, OSError, diskcache.Timeout)
 
@@ -107,6 +114,14 @@ class _Database(diskcache.Cache):  # type: ignore[misc]  # diskcache has no type
             finally:
                 self._local.con = None
 
+    def insert(self, rows: Rows) -> int:
+        """Add those of *rows* whose key is free, inside ``writing``; return how many they were."""
+        assert self._writers is not None
+        now = time.time()
+        values = [(key, now, now, MODE_RAW, data) for key, data in rows.items()]
+        inserted: int = self._writers.executemany(_INSERT, values).rowcount
+        return inserted
+
     def close_all(self) -> None:
         """Close this thread's connection and the writers', after what they are writing now."""
         with self._writes:
@@ -150,6 +165,8 @@ class DiskStore:
 
     async def add(self, key: str, data: bytes) -> bytes:
         """Store *data* unless the key is taken, and return what is stored once it is committed."""
+        if type(data) is not bytes:
+            raise TypeError(f"a value must be bytes, got {type(data).__name__}")
         return await self._writer.add(key, data)
 
     def keys(self) -> Iterator[str]:
@@ -188,15 +205,15 @@ class DiskStore:
         while True:
             try:
                 with self._database.transact():
-                    return {key: self._add_row(key, data) for key, data in rows.items()}
+                    if self._database.insert(rows) == len(rows):
+                        return rows
+                    return {key: self._stored(key) for key in rows}  # some were there before
             except diskcache.Timeout as error:
                 # diskcache offers to retry, but would do so for ever on a full disk as well.
                 if not is_locked(error) or time.monotonic() >= deadline:
                     raise
 
-    def _add_row(self, key: str, data: bytes) -> bytes | CacheError:
-        if self._database.add(key, data):
-            return data
+    def _stored(self, key: str) -> bytes | CacheError:
         try:
             stored: bytes = self._database.get(key)
         except ForeignValue as error:

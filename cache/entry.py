@@ -30,10 +30,10 @@ _ENTRY = msgspec.json.Decoder(Entry)
 _ANSWER = msgspec.json.Decoder(_Answer)
 
 
-def encode_entry(request: Request, response: Response) -> bytes:
-    """Return the bytes to store under ``request_key(request)``."""
+def encode_entry(key: str, request: Request, response: Response) -> bytes:
+    """Return the bytes to store under *key*, which is that of *request*."""
     payload = _ENCODER.encode(Entry(key_version=KEY_VERSION, request=request, response=response))
-    return _digest(request_key(request), payload) + payload
+    return _digest(key, payload) + payload
 
 
 def decode_response(key: str, data: bytes) -> Response:

@@ -36,8 +36,11 @@ class ReplayOnly:
 
     async def complete(self, request: Request) -> Response:
         """Return the stored answer, or raise CacheMiss."""
+        return await self.answer(request_key(request), request)
+
+    async def answer(self, key: str, request: Request) -> Response:
+        """Do the same for a caller who knows the key of *request* already."""
         started = self._now()
-        key = request_key(request)
         response = stored_response(self._store, key)
         if response is None:
             raise self._miss(key, request)

@@ -19,7 +19,7 @@ from ..scoring.scores import Score
 from ..strategies.templates import fill
 from .ice import IceJob, run_ice
 from .replay import ReplayResult, replay_run
-from .score import score_run
+from .score import write_scores
 
 
 class Planted(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ async def run_demo(target: str, out: Path, tally: Tally, say: Callable[[str], No
     await run_ice(job, tally, say)
     return DemoRun(
         name=target,
-        scores=score_run(directory),
+        scores=write_scores(directory),
         planted=find_planted(directory, plan, config.models[target]),
         replay=await replay_run(directory, None),
     )

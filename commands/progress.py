@@ -48,6 +48,11 @@ class Progress:
             facts.append(f"{clock((self._probes - done) / speed)} left")
         return facts
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything has happened that is worth a line."""
+        return bool(self._tally.attempts or self._tally.probes)
+
     def line(self) -> str:
         """Return one plain line."""
         return f"{self._name}: {self._tally.probes}/{self._probes} probes, " + ", ".join(
@@ -82,8 +87,13 @@ def shown(progress: Progress, console: Console, *, quiet: bool) -> Iterator[None
         with Live(progress, console=console, refresh_per_second=4):
             yield
     else:
-        with _repeated(lambda: console.print(progress.line(), soft_wrap=True, highlight=False)):
+        with _repeated(lambda: _print(progress, console)):
             yield
+
+
+def _print(progress: Progress, console: Console) -> None:
+    if progress.begun:
+        console.print(progress.line(), soft_wrap=True, highlight=False)
 
 
 @contextmanager

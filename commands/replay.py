@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from ..cache.cached import KeyedProvider
 from ..cache.disk import open_store
 from ..cache.errors import CacheMiss
 from ..cache.replay import ReplayOnly
@@ -17,7 +18,6 @@ from ..engine.files import EVENTS, RunDirectory
 from ..engine.plan import Plan
 from ..engine.runner import Asker, run_search
 from ..engine.sinks import EventLog, Observers
-from ..providers.base import Provider
 from .session import planned_models
 
 
@@ -78,7 +78,7 @@ async def replay_from(
 
 def replay_providers(
     plan: Plan, store: Store, observers: Observers | None = None
-) -> dict[Role, Provider]:
+) -> dict[Role, KeyedProvider]:
     """Return providers that know nothing but *store*."""
     return {
         role: ReplayOnly(store, pool=model.name, observer=observers)

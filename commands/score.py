@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..engine.files import RunDirectory
 from ..engine.fold import fold_probes
+from ..report.formats import to_json
 from ..scoring.scores import Score, score_table
 from ..scoring.table import ProbeTable
 
@@ -26,6 +27,13 @@ def score_run(run: Path) -> tuple[Score, ...]:
         seed=plan.seed,
         metrics=("strict", "hard") if plan.judge is None else ("loose", "strict", "hard"),
     )
+
+
+def write_scores(run: Path) -> tuple[Score, ...]:
+    """Leave the scores of *run* beside its events, as scores.json, and return them."""
+    scores = score_run(run)
+    RunDirectory(run).write_text("scores.json", to_json(scores))
+    return scores
 
 
 def score_runs(runs: Sequence[Path]) -> tuple[Score, ...]:

@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from ..cache.cached import Cached
+from ..cache.cached import Cached, KeyedProvider
 from ..cache.store import Store
 from ..engine.config import Config
 from ..engine.events import Role
 from ..engine.models import PlannedModel
 from ..engine.plan import Plan
 from ..engine.sinks import Observers
-from ..providers.base import Provider
 from ..providers.budget import Budget
 from ..providers.clock import SystemClock
 from ..providers.pool import Pool, open_pool
@@ -66,7 +65,7 @@ async def open_pools(
 
 def cached_providers(
     plan: Plan, pools: Mapping[str, Pool], store: Store, observers: Observers
-) -> dict[Role, Provider]:
+) -> dict[Role, KeyedProvider]:
     """Return the provider of each role; roles of one model share its pool and its flights."""
     cached = {
         name: Cached(pool, store, pool=name, observer=observers) for name, pool in pools.items()

@@ -15,10 +15,10 @@ from typing import TypeVar
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
+from ..cache.cached import KeyedProvider
 from ..cache.errors import CacheMiss
 from ..cache.keys import request_key
-from ..providers.base import Provider
-from ..providers.errors import PoolUnavailable, ProviderError
+from ..providers.errors import PoolUnavailable, ProviderError, SettingsInvalid
 from .events import CallFailed, Event, Role
 from .plan import Plan
 from .search import Job, Outcome, Search, Step
@@ -36,19 +36,19 @@ class Asker:
     """
 
     def __init__(
-        self, providers: Mapping[Role, Provider], failures: Mapping[str, CallFailed]
+        self, providers: Mapping[Role, KeyedProvider], failures: Mapping[str, CallFailed]
     ) -> None:
         self._providers = providers
         self._failures = dict(failures)
 
     async def ask(self, call: Call) -> Reply:
-        """Return the reply. Raises PoolUnavailable or CacheError, which pause the run."""
+        """Return the reply; PoolUnavailable, SettingsInvalid and CacheError pause the run."""
         key = request_key(call.request)
         if (failure := self._failures.get(key)) is not None:
             return failure
         try:
-            response = await self._providers[call.role].complete(call.request)
-        except PoolUnavailable:
+            response = await self._providers[call.role].answer(key, call.request)
+        except (PoolUnavailable, SettingsInvalid):
             raise
         except ProviderError as error:
             failure = CallFailed(

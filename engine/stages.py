@@ -192,7 +192,7 @@ class ProbeStages:
         return Judgement(opinions=(first, second, self._hard(second, prompt)), keys=keys)
 
     def _hard(self, strict: Opinion, prompt: str) -> Opinion:
-        return hard_verdict(strict, prompt, self._plan.vendors, self._plan.strict_vendors)
+        return hard_verdict(strict, prompt, self._strict, self._plan.strict_vendors)
 
 
 _UNREADABLE = "reply not readable, also when asked again"

@@ -110,15 +110,13 @@ async def _read_past(reply: aiohttp.ClientResponse, limit: int) -> bytes:
 
     Neither Content-Length nor the compressed size is believed: what counts is what was unpacked.
     """
-    chunks = []
-    size = 0
+    body = bytearray()
     while chunk := await reply.content.readany():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > limit:
+        body += chunk
+        if len(body) > limit:
             reply.close()
             break
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return bytes(body)
 
 
 @asynccontextmanager
@@ -138,7 +136,7 @@ async def open_http(
         connector=connector,
         headers=own | {name.lower(): value for name, value in headers.items()},
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=settings.timeout_s, sock_connect=None),
+        timeout=aiohttp.ClientTimeout(total=settings.timeout_s),
         trust_env=_needs_proxy(settings.base_url),
     ) as session:
         yield HttpProvider(session, settings, secrets=_secrets(api_key, headers))

@@ -33,7 +33,7 @@ class _Work(msgspec.Struct, frozen=True, kw_only=True):
     dice: Dice
     words: Words
     templates: tuple[str, ...]
-    keep: tuple[str, ...]  # the parent's cues, in lower case; empty when the helper forgets them
+    keep: tuple[str, ...]  # the first parent's cues, in lower case; empty when it forgets them
     avoid: tuple[str, ...]  # every other cue
 
     def is_loose(self, piece: str) -> bool:

@@ -29,7 +29,7 @@ _DENIAL = re.compile(r"\b(?:not|never|nor)\b|n't\b|不是|并非|没有")
 # A name that no list has, read off its place in the sentence.
 _UNLISTED = re.compile(
     r"(?:\b(?:developed by|made by|I am|I'm|[Mm]y name is|called) |我是(?:由)?|由|叫我|我的名字是)"
-    r"([A-Z][\w.-]*(?: [A-Z][\w.-]*)*)"
+    r"([A-Z][A-Za-z0-9]*(?:[ .-][A-Z0-9][A-Za-z0-9]*)*)"
 )
 _OWN_NAMES = frozenset({"Sim", "Simulab"})
 

@@ -127,7 +127,7 @@ ENGLISH = Words(
             " beside a tall window.",
             " under a green lamp.",
             " at the end of a corridor.",
-            " in a harbour office.",
+            " in a harbour shed.",
             " near the garden gate.",
             " in the back of a shop.",
             " on the third floor.",

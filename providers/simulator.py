@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from math import ceil
 
@@ -62,8 +63,9 @@ async def run_simulator(settings: SimulatorSettings, announce: Callable[[str], N
         try:
             await site.start()
         except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
             raise SettingsInvalid(
-                f"simulator.port {settings.port} cannot be listened on: {error.strerror}"
+                f"simulator.port {settings.port} cannot be listened on: {reason}"
             ) from error
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         announce(f"listening on http://{host}:{site.port}/v1")

@@ -49,11 +49,22 @@ _TERMS = {
         r"capabilities|stack|operations?|updates?|foundations?|tech|brain|backend|build)\b"
     ),
     "{me}": (
-        r"(?:\b(?:me|myself|us)\b|\b(?:like|such as) (?:me|mine)\b|"
-        r"\b(?:my|our) (?:{w} ){0,3}?{part}|\bthis (?:ai |language |very ){0,2}(?:model|assistant)|"
-        r"\bmodel you're\b)"
+        r"(?:\b(?:me|myself|us)\b|\b(?:models?|systems?|ais?|technolog(?:y|ies)|assistants?|"
+        r"chatbots?|platforms?) (?:like|such as) (?:me|mine)\b|\b(?:my|our) (?:{w} ){0,3}?{part}|"
+        r"\bthis (?:ai |language |very ){0,2}(?:model|assistant)\b|\bmodel you(?:'re| are)\b)"
     ),
-    "{造}": r"(?:开发|创造|创建|训练|设计|打造|研发|构建|制造|推出|维护|提供|创立|培训|更新|支持)",
+    # From what was made to who made it, and from the maker to the maker's name.
+    "{by}": (
+        r"(?:(?:(?! to (?!life\b|you\b)){gap}){0,80}?\b(?:by|at|from)\b"
+        r"|(?: (?!to\b){w}){0,4}? (?:on|upon|with)(?: {w}){0,3}? \Z)"
+    ),
+    "{is}": (
+        r"(?:{gap}{0,60}?\b(?:at|from|by|for|of|called|named|is|are|was|were|includes?)\b"
+        r"(?: (?!to\b){w},?){0,6}?)?[\s\",:(—-]{1,5}\Z"
+    ),
+    "{造}": (
+        r"(?:开发|创造|创建|训练|设计|打造|研发|构建|制造|推出|维护|提供|创立|培训|更新|支持|优化)"
+    ),
     "{家}": (
         r"(?:开发者|开发人员|开发商|开发方|公司|团队|组织|机构|创建者|创造者|创始者|创作者|制造商|"
         r"设计者|工程师|家长|老板|东家|主人)"
@@ -95,10 +106,12 @@ def _rule(reason: str, kinds: str, anchor: str = "", *, before: str = "", after:
 
 
 _ANCHORS = _compiled(
-    r"\b(?:(?P<i>i|we)\b|(?P<my>my|our)\b|(?P<as>as)\b|(?P<like>(?:like|such as|including|and) "
-    r"(?:me|mine|myself)\b)|(?P<hello>(?:call me|it's me|the name's|(?:hello|hi|hey)\W{0,9}this is)"
-    r"\b)|(?P<others>(?:ones?|people|folks|minds|humans|experts|entity|group)\b|{maker})"
-    r"|(?P<part>{part}))|(?P<我>我|这里|本人|在下|咱)|(?P<作为>作为)|(?P<this>\A\W{0,9}this is\b)"
+    r"\b(?:(?P<i>i|we)\b|(?P<my>my|our)\b|(?P<as>as)\b|(?P<at>at)\b"
+    r"|(?P<like>(?:like|such as|including|and) (?:me|mine|myself)\b|model you(?:'re| are)\b)"
+    r"|(?P<hello>(?:call me|it's me|the name's)\b)"
+    r"|(?P<others>(?:ones?|people|folks|minds|humans|experts|entity|group)\b|{maker})"
+    r"|(?P<part>{part}))|(?P<this>(?:\A|(?<=hello)|(?<=hi)|(?<=hey))\W{0,9}this is\b)"
+    r"|(?P<我>我|这里|本人|在下|咱)|(?P<作为>作为)"
 )
 _RULES = (
     _rule(
@@ -106,26 +119,30 @@ _RULES = (
         MODEL,
         "i",
         before=r"{am}(?: (?:actually|really|still|indeed|in fact|just|simply|now|currently|also|"
-        r"truly|always|both|called|named|known as)){0,3},?(?: (?:(?:an?|the|your)(?: {w},?){0,8}? )?"
-        r"(?:called|named|known as|dubbed)| an?| the| your)? \Z",
+        r"truly|always|both|called|named|known as)){0,3},?"
+        r"(?: (?:(?:an?|the|your)(?: {w},?){0,8}? )?(?:called|named|known as|dubbed)"
+        r"| an?| the| your)? \Z",
     ),
     _rule("says who it is", MODEL, "my", before=r"my (?:own )?name(?: is|'s)(?: {w}){0,2}? \Z"),
     _rule(
         "says who it is", MODEL, "i", before=r"i (?:go by|am called|identify as)(?: the name)? \Z"
     ),
     _rule("says who it is", MODEL, "i", before=r"i, ?\Z", after=r", ?(?:am|was)\b"),
-    _rule("says who it is", MODEL, "hello", before=r"[^;]{0,24}?,? \Z"),
-    _rule("says who it is", MODEL, "this", before=r"[^;]{0,16} \Z"),
+    _rule("says who it is", MODEL, "hello", before=r"{w} {w},? \Z"),
+    _rule("says who it is", MODEL, "this", before=r"\W{0,9}this is \Z"),
     _rule(
         "speaks as it", MODEL, "as", before=r"as (?:an? |the )?\Z", after=r",? (?:i|i'm|my|me)\b"
     ),
-    _rule("says who made it", _ANY, "i", before=r"{am}{gap}{0,90}?{made}"),
+    _rule("speaks for it", MAKER, "i", before=r"we (?:here )?at \Z"),
+    _rule("speaks for it", MAKER, "at", before=r"at \Z", after=r",? (?:we|our|my)\b"),
+    _rule("says who made it", _ANY, "i", before=r"{am}{gap}{0,90}?{made}{by}"),
     _rule(
         "says whose it is",
         _ANY,
         "i",
         before=r"{am}(?: {w},?){0,8}? (?:product|part|property|creation|member|work|version|model|"
-        r"result|fruit|instance|child|variant) (?:of|from|by)\b",
+        r"result|fruit|instance|child|variant) (?:of|from|by)"
+        r"(?:(?: (?!(?:that|which|who)\b){w},?){0,5}?|{gap}{0,110}?\b(?:at|from|by)(?: the)?) \Z",
     ),
     _rule(
         "says whose it is",
@@ -145,8 +162,14 @@ _RULES = (
         "says who made its parts",
         _ANY,
         "my",
-        before=r"(?:my|our) (?:{w},? ){0,4}?{part}{gap}{0,90}?"
-        r"(?:{made}|\b(?:by|at|from|team)\b)",
+        before=r"(?:my|our) (?:{w},? ){0,4}?{part}"
+        r"(?:{gap}{0,90}?{made}{by}|{near}{0,90}?\b(?:by|at|from|thanks to)\b)",
+    ),
+    _rule(
+        "says who made its parts",
+        _ANY,
+        "my",
+        before=r"(?:my|our) (?:responses|answers) are (?:generated|powered|produced){by}",
     ),
     _rule(
         "says who made its parts",
@@ -165,14 +188,14 @@ _RULES = (
         "says what it is built on",
         MODEL,
         "my",
-        before=r"(?:my|our) (?:{w},? ){0,4}?{part} is (?:the )?\Z",
+        before=r"(?:my|our) (?:(?:own|core|underlying|base|basic) ){0,2}{part} is (?:the )?\Z",
     ),
-    _rule("names its maker", _ANY, "my", before=r"(?:my|our) (?:{w},? ){0,4}?{maker}"),
+    _rule("names its maker", _ANY, "my", before=r"(?:my|our) (?:{w},? ){0,4}?{maker}{is}"),
     _rule(
         "names who is behind it",
         _ANY,
         "others",
-        before=r"{w}{gap}{0,30}?{makes}{gap}{0,40}?{me}",
+        before=r"{w}{gap}{0,30}?{makes}{gap}{0,40}?{me}{is}",
     ),
     _rule(
         "speaks as made by it",
@@ -181,13 +204,17 @@ _RULES = (
         before=r"as (?:an?|the) {gap}{0,60}?(?:{made}|\bproduct\b|\bmodel\b)"
         r"{gap}{0,60}?\b(?:by|of|at|from)\b",
     ),
-    _rule("says who made models like it", _ANY, "like", before=r"{w}{gap}{0,60}?{made}"),
+    _rule("says who made models like it", _ANY, "like", before=r"{w}{gap}{0,60}?{made}{by}"),
     _rule(
         "says that it is itself",
         MODEL,
         after=r"[\s,(\"—-]{1,4}(?:that's me|myself|yours truly|at your service|here[,.!]|speaking)",
     ),
-    _rule("says that it made me", _ANY, after=r"{soft}{0,150}?{makes}{soft}{0,70}?{me}"),
+    _rule(
+        "says that it made me",
+        _ANY,
+        after=r"{soft}{0,150}?{makes}(?: (?!(?:that|which|who|to|helps?|like)\b){w},?){0,8}? {me}",
+    ),
     _rule(
         "names its maker",
         _ANY,
@@ -217,13 +244,14 @@ _RULES = (
         MAKER,
         "作为",
         before=r"作为{near}{0,20}?\Z",
-        after=r"{near}{0,12}?{造}",
+        after=r"{near}{0,12}?(?:{造}|的产品|的助手|的模型)",
     ),
     _rule(
         "says who made it",
         _ANY,
         "我",
-        before=r"我{near}{0,25}?(?:由|是|为(?![您你])|来自|属于|源自|出自|基于|归|背后|依托){near}{0,30}?\Z",
+        before=r"我{near}{0,25}?(?:由|是|(?<![认以因])为(?![您你])|来自|属于|源自|出自|基于|归|背后|依托)"
+        r"{near}{0,30}?\Z",
     ),
     _rule(
         "says who made it",
@@ -259,16 +287,18 @@ _DENIAL = _compiled(
 _TURN = _compiled(r"(?<!nothing\s)\bbut\b|而是|, (?={made})")  # a denial ends here
 _OTHERS = _compiled(
     r"polic(?:y|ies)|guideline|\b(?:principles|rules|standards) (?:set|by|from)\b"
-    r"|\b(?:like|such as)\b(?! (?:me|mine|myself)\b)|\b(?:similar|opposed) to\b|\b(?:about|apart|"
-    r"(?:collaborat|partner)\w{0,6} with|compared?|compet\w{1,6}|different|discuss|example|inspired|"
-    r"instance|learning|mention(?:ed)?|quot\w{1,3}|read|regarding|rivals?|share|than|unlike|wonder)\b"
+    r"|\b(?:like|such as)\b(?! (?:me|mine|myself)\b)|\b(?:similar|opposed) to\b"
+    r"|\b(?:about|apart|(?:collaborat|partner)\w{0,6} with|compared?|compet\w{1,6}|"
+    r"data (?:from|includ\w{1,4})|different|discuss|for (?:example|instance)|inspired|learning|"
+    r"mention\w{0,3}|outputs?|quot\w{1,3}|read|regarding|rivals?|share|than|unlike|wonder)\b"
     r"|政策|指南|准则|比如|例如|诸如|类似|不同于|关于|讨论|提到|合作|介绍|了解"
 )
-_UNREAL = _compiled(
-    r"(?:(?:\bnot|n't) (?:think|believe)|\b(?:if|as though|whether|said(?: that)?|(?:pretend|imagin|suppos|say|claim|assum)(?:e|es|ed|s|ing)?"
-    r"(?: that| to be)?|(?:true|the case|think|believe|mean) that|"
-    r"(?:act|respond|answer|pos|behav|speak|play)(?:e|ing)?|not|neither|nor)"
-    r"|如果|假如|假设|假装|要是|倘若|扮演|想象|以为|声称|说)[\s\",:]{0,4}\Z"
+_UNREAL = _compiled(  # straight before an anchor
+    r"(?:(?:\bnot|n't) (?:think|believe|say)|\b(?:if|as though|whether|(?:true|the case|think|"
+    r"believe|mean) that|said(?: that)?|(?:you|they|people|user|he|she) (?:say|claim)s?(?: that)?|"
+    r"(?:pretend|imagin|suppos|claim|assum)(?:e|es|ed|ing)?(?: that)?|not|neither|nor)"
+    r"|如果|假如|假设|假装|要是|倘若|扮演|想象|以为|声称|[您你他她]们?说)[\s\",:]{0,4}\Z"
+    r"|\b(?:act|answer|behav|play|pos|respond|speak)(?:e|ing)? \Z"
 )
 _ROLE = _compiled(
     r"\b(?:in|for|within) (?:this|the|our|that) (?:{w} )?(?:role|scenario|story|game|roleplay|"
@@ -278,7 +308,8 @@ _ROLE = _compiled(
 )
 _NOT_THE_MAKER = _compiled(  # straight after a name
     r"-(?:like|style|compatible|inspired|related)\b|\?|(?:'s?)?(?: {w}){0,3}? (?:polic|guideline|"
-    r"rules|standards|terms|principles|perspective)|\s?的?(?:内容|使用|用例)?(?:政策|指南|准则|规定)"
+    r"rules|standards|terms|principles|perspective)|(?:'s)? (?:users?|fans?|experts?|competitors?|"
+    r"rivals?|alternatives?|clones?)\b|\s?的?(?:内容|使用|用例)?(?:政策|指南|准则|规定)"
 )
 _AND = _compiled(
     r"[\s,(]{0,3}(?:(?:and|&|和|与|、|,)\s?)?(?:by |from )?"
@@ -301,7 +332,8 @@ def read_clause(clause: str, names: Sequence[tuple[int, int]]) -> tuple[Reading 
     readings: list[Reading | None] = []
     stop = 0
     for start, end in names:
-        near = [anchor for anchor in anchors if stop <= anchor.start() < start]
+        first = max(stop, clause.rfind(";", stop, start))
+        near = [anchor for anchor in anchors if first <= anchor.start() < start]
         reading = _read(clause, start, end, near[-_ANCHORS_TRIED:])
         if reading is None and readings and readings[-1]:
             reading = _carried(clause, readings[-1], stop, start, end)
@@ -324,7 +356,7 @@ def _read(clause: str, start: int, end: int, anchors: list[re.Match[str]]) -> Re
             if not rule.before.match(clause, since, start):
                 continue
             after = rule.after.match(clause, end)
-            if not after or not _holds(clause, rule, since, start, end, after.end()):
+            if not after or not _holds(clause, rule, since, start, after):
                 continue
             told = _TURN.split(clause[since:start])[-1] + " \n " + after[0]
             if not _DENIAL.search(told):
@@ -333,11 +365,11 @@ def _read(clause: str, start: int, end: int, anchors: list[re.Match[str]]) -> Re
     return denied
 
 
-def _holds(clause: str, rule: _Rule, since: int, start: int, end: int, until: int) -> bool:
+def _holds(clause: str, rule: _Rule, since: int, start: int, after: re.Match[str]) -> bool:
     """Return whether what a rule spans is meant of the speaker, and as real."""
-    if _OTHERS.search(clause, since, start) or _OTHERS.search(clause, end, until):
+    if _OTHERS.search(clause, since, start) or _OTHERS.search(after[0]):
         return False
-    if _NOT_THE_MAKER.match(clause, end) and rule.reason != "names its maker":
+    if _NOT_THE_MAKER.match(clause, after.start()) and rule.reason != "names its maker":
         return False
     if _UNREAL.search(clause, max(0, since - 40), since):
         return False

@@ -7,9 +7,7 @@ from collections.abc import Collection, Iterable
 from .types import Opinion, Unparsed, Vendor, Verdict
 
 
-def named_vendors(
-    prompt: str, vendors: Iterable[Vendor], ids: Collection[str]
-) -> tuple[str, ...]:
+def named_vendors(prompt: str, vendors: Iterable[Vendor], ids: Collection[str]) -> tuple[str, ...]:
     """Return the marks of the vendors in *ids* that *prompt* contains, in any case, sorted."""
     lowered = prompt.lower()
     return tuple(

@@ -6,8 +6,11 @@ about that of one search. It cannot see an invented company: it judges strict, n
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
+from operator import methodcaller
 
 import msgspec
 
@@ -17,6 +20,7 @@ from .types import Vendor, Verdict
 VERSION = "lexical-1"
 
 _REACH = 280  # characters of a clause kept on each side of a name
+_NAMES_MAX = 2000  # in a text; nobody answers with more, and the rest of a flood is not read
 _NAMES_READ = 6  # a clause with more names is a list
 _QUOTE_MAX = 200
 _SPEECH_MAX = 600  # how far back an opening quotation mark is looked for
@@ -33,6 +37,7 @@ _LABEL = re.compile(
     r"|(?P<name>\w[^\n:：.!?。,，]{0,38})[:：])"
 )
 _ADDRESSED = re.compile(r"\byou(?:r|rs)?\b|[你您]")
+_SPAN = methodcaller("span")
 _SHADOW = str.maketrans(
     {
         **dict.fromkeys(f"*`~#\t\r\xa0{MAKER}{MODEL}{FILL}", " "),
@@ -112,7 +117,8 @@ class LexicalJudge:
     ) -> Iterator[Claim]:
         lowered = _without_thoughts(lowered)
         wrapped = _wrapped_at(lowered)
-        for clause in _clauses(lowered, self._find(text, lowered)):
+        names = islice(self._find(text, lowered), _NAMES_MAX)
+        for clause in _clauses(lowered, names):
             if not any(name.vendor in wanted for name in clause.names):
                 continue
             for name, since, reason in _read(lowered, clause, addressed=addressed):
@@ -131,8 +137,8 @@ class LexicalJudge:
 
     def _find(self, text: str, lowered: str) -> Iterator[_Name]:
         free = 0
-        spans = (found.span() for names in self._patterns for found in names.finditer(lowered))
-        for start, end in sorted(spans):
+        found = (pattern.finditer(lowered) for pattern in self._patterns)
+        for start, end in heapq.merge(*(map(_SPAN, matches) for matches in found)):
             word = lowered[start:end]
             if start < free or (word in _EVERYDAY and not text[start].isupper()):
                 continue
@@ -217,19 +223,17 @@ def _clauses(lowered: str, names: Iterator[_Name]) -> Iterator[_Clause]:
         yield _Clause(line=line, left=left, right=right, names=tuple(group))
 
 
-def _read(
-    lowered: str, clause: _Clause, *, addressed: bool
-) -> Iterator[tuple[_Name, int, str]]:
+def _read(lowered: str, clause: _Clause, *, addressed: bool) -> Iterator[tuple[_Name, int, str]]:
     """Yield the names that are claimed, where each claim begins, and why it is one."""
     shadow = _shadow(lowered, clause)
+    addressed = addressed and clause.left < _REACH
     names = clause.names[:_NAMES_READ]
     spans = [(name.start - clause.left, name.end - clause.left) for name in names]
     for name, reading in zip(names, read_clause(shadow, spans), strict=True):
         if reading and not reading.denied:
             yield name, clause.left + reading.since, reading.reason
-        elif addressed and clause.left < _REACH and is_bare_answer(shadow):
-            if not lowered[: clause.left].strip():
-                yield name, name.start, "answers with the name"
+        elif addressed and not lowered[: clause.left].strip() and is_bare_answer(shadow):
+            yield name, name.start, "answers with the name"
 
 
 def _shadow(lowered: str, clause: _Clause) -> str:

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hydrometer.cli import app
+from typer.testing import CliRunner
+
 CONFIG = """
 [run]
 seed = 11
@@ -69,6 +72,12 @@ def hydrometer(*args: str | Path, cwd: Path, **env: str) -> subprocess.Completed
         timeout=110,
         check=False,
     )
+
+
+def invoke(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line in this process: the same, without the second that a start takes."""
+    done = CliRunner().invoke(app, [str(arg) for arg in args], env={"COLUMNS": "100"})
+    return subprocess.CompletedProcess(args, done.exit_code, done.stdout, done.stderr)
 
 
 @contextmanager

@@ -66,13 +66,13 @@ async def test_a_request_is_sent_once_and_answered_from_the_store_after_that() -
 
     assert got == [make_response("one")] * 3
     assert inner.requests == [_REQUEST]
-    assert store.get(_KEY) == encode_entry(_REQUEST, make_response("one"))
+    assert store.get(_KEY) == encode_entry(_KEY, _REQUEST, make_response("one"))
 
 
 async def test_a_stored_answer_comes_back_without_a_checkpoint() -> None:
     """Driven by hand: whatever waits, for a slot or for the loop, would yield here."""
     store = MemoryStore()
-    await store.add(_KEY, encode_entry(_REQUEST, make_response("kept")))
+    await store.add(_KEY, encode_entry(_KEY, _REQUEST, make_response("kept")))
     cached = Cached(ScriptedProvider(make_response("sent")), store, pool="qwen")
 
     with pytest.raises(StopIteration) as ended:
@@ -166,7 +166,7 @@ async def test_an_answer_that_arrived_is_stored_though_its_caller_is_cancelled_m
         tasks.cancel_scope.cancel()
         store.gate.set()
 
-    assert store.get(_KEY) == encode_entry(_REQUEST, make_response("paid for"))
+    assert store.get(_KEY) == encode_entry(_KEY, _REQUEST, make_response("paid for"))
 
 
 async def test_an_answer_is_stored_though_its_caller_was_cancelled_as_it_arrived() -> None:
@@ -181,7 +181,7 @@ async def test_an_answer_is_stored_though_its_caller_was_cancelled_as_it_arrived
         await anyio.lowlevel.checkpoint()
 
     assert scope.cancelled_caught
-    assert store.get(_KEY) == encode_entry(_REQUEST, make_response("paid for"))
+    assert store.get(_KEY) == encode_entry(_KEY, _REQUEST, make_response("paid for"))
 
 
 async def test_the_answer_that_another_process_stored_first_is_everybodys() -> None:
@@ -189,7 +189,9 @@ async def test_the_answer_that_another_process_stored_first_is_everybodys() -> N
 
     class Outrun:
         async def complete(self, request: Request) -> Response:
-            await store.add(_KEY, encode_entry(request, make_response("theirs")))
+            await store.add(
+                _KEY, encode_entry(request_key(request), request, make_response("theirs"))
+            )
             return make_response("ours")
 
     cached = Cached(Outrun(), store, pool="qwen")
@@ -212,7 +214,7 @@ async def test_what_was_stored_while_waiting_for_a_leader_in_vain_is_not_asked_a
         await wait_all_tasks_blocked()
         tasks.start_soon(cached.complete, _REQUEST)
         await wait_all_tasks_blocked()
-        await store.add(_KEY, encode_entry(_REQUEST, make_response("theirs")))
+        await store.add(_KEY, encode_entry(_KEY, _REQUEST, make_response("theirs")))
         first.cancel()
 
     assert inner.entered == 1

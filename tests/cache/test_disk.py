@@ -1,5 +1,3 @@
-# ruff: noqa: ASYNC240  # nothing else runs on the event loops of these tests
-
 from __future__ import annotations
 
 import sqlite3

@@ -1,7 +1,5 @@
 """Rows that somebody else put into the database, pickles above all."""
 
-# ruff: noqa: ASYNC240  # nothing else runs on the event loops of these tests
-
 from __future__ import annotations
 
 import pickle

@@ -1,7 +1,5 @@
 """Real processes that share a store, are killed, or run out of room."""
 
-# ruff: noqa: ASYNC220, ASYNC221, ASYNC240  # nothing else runs on the event loops of these tests
-
 from __future__ import annotations
 
 import json

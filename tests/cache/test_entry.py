@@ -16,7 +16,7 @@ from hydrometer.cache.keys import KEY_VERSION, request_key
 _REQUEST = make_request("你是谁?")
 _RESPONSE = make_response("我是通义千问 🙂")
 _KEY = request_key(_REQUEST)
-_DATA = encode_entry(_REQUEST, _RESPONSE)
+_DATA = encode_entry(_KEY, _REQUEST, _RESPONSE)
 
 
 def _filed(key: str, value: object) -> bytes:

@@ -16,7 +16,9 @@ from hydrometer.providers.types import Message, Request, Sampling
 async def _stored(*requests: Request) -> MemoryStore:
     store = MemoryStore()
     for request in requests:
-        await store.add(request_key(request), encode_entry(request, make_response("kept")))
+        await store.add(
+            request_key(request), encode_entry(request_key(request), request, make_response("kept"))
+        )
     return store
 
 
@@ -127,7 +129,7 @@ async def test_only_the_first_miss_of_a_replay_searches_the_store() -> None:
             return super().get(key)
 
     store = CountingStore()
-    await store.add(request_key(_FAR), encode_entry(_FAR, make_response()))
+    await store.add(request_key(_FAR), encode_entry(request_key(_FAR), _FAR, make_response()))
     replay = ReplayOnly(store, pool="qwen")
 
     messages = []

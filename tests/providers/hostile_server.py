@@ -18,6 +18,8 @@ from email.utils import formatdate
 TEN_MIB = 10 * 1024 * 1024
 BOMB_BYTES = 64 * 1024 * 1024
 
+PAIR = asyncio.Barrier(2)
+
 Exchange = Callable[["Call"], Awaitable[None]]
 
 
@@ -153,7 +155,7 @@ async def redirect(call: Call) -> None:
 async def echo(call: Call) -> None:
     """Answer with the request itself."""
     heard = {"path": call.path, "headers": call.headers, "body": json.loads(call.body)}
-    await call.send(whole(json.dumps(chat(json.dumps(heard))).encode()))
+    await call.send(whole(json.dumps(chat(json.dumps(heard))).encode(), set_cookie="a=b"))
 
 
 async def leak(call: Call) -> None:
@@ -176,6 +178,12 @@ async def slow_head(call: Call) -> None:
 async def slow_body(call: Call) -> None:
     await call.send(head(content_length=len(OK)) + OK[:40])
     await call.writer.wait_closed()
+
+
+async def pair(call: Call) -> None:
+    """Answer two calls when both are here."""
+    await PAIR.wait()
+    await call.send(whole(OK))
 
 
 async def late(call: Call) -> None:
@@ -213,6 +221,7 @@ EXCHANGES: Mapping[str, Exchange] = {
     "slow-head": slow_head,
     "slow-body": slow_body,
     "late": late,
+    "pair": pair,
     "big": big,
     "big-chunked": big_chunked,
     "big-error": big_error,

@@ -210,7 +210,6 @@ async def test_request_is_sent_as_it_is(server: Server, adapter: OpenAdapter) ->
     assert told["headers"]["authorization"] == f"Bearer {KEY}"
     assert told["headers"]["x-team"] == "audit"
     assert told["headers"]["content-type"] == "application/json"
-    assert "cookie" not in told["headers"]
 
 
 async def test_completion_request_goes_to_its_own_path(
@@ -222,6 +221,52 @@ async def test_completion_request_goes_to_its_own_path(
     async with opened(adapter, server.url, "echo") as provider:
         with pytest.raises(ReplyUnusable, match="missing required field `text`"):
             await provider.complete(request)
+
+
+async def test_address_may_end_in_a_slash(server: Server, adapter: OpenAdapter) -> None:
+    async with opened(adapter, f"{server.url}/", "echo") as provider:
+        response = await provider.complete(ask())
+
+    assert json.loads(response.text)["path"] == "/v1/chat/completions"
+
+
+async def test_cookies_are_not_kept(server: Server, adapter: OpenAdapter) -> None:
+    # A jar takes no cookies from an address without a name, so that would prove nothing.
+    async with opened(adapter, server.url.replace("127.0.0.1", "localhost"), "echo") as provider:
+        await provider.complete(ask())
+        response = await provider.complete(ask())
+
+    assert "cookie" not in json.loads(response.text)["headers"]
+
+
+async def test_every_slot_has_a_connection(server: Server, adapter: OpenAdapter) -> None:
+    async with (
+        opened(adapter, server.url, "pair", timeout_s=5.0) as provider,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(provider.complete, ask())
+        group.start_soon(provider.complete, ask())
+
+
+async def test_proxy_of_the_environment_is_used(
+    server: Server, adapter: OpenAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    async with opened(adapter, "http://model.test/v1", "echo") as provider:
+        response = await provider.complete(ask())
+
+    assert json.loads(response.text)["path"] == "http://model.test/v1/chat/completions"
+
+
+async def test_loopback_needs_no_proxy(
+    server: Server, adapter: OpenAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:1")
+
+    async with opened(adapter, server.url, "ok") as provider:
+        assert await provider.complete(ask()) == HI
 
 
 async def test_no_authorization_is_sent_without_a_key(server: Server, adapter: OpenAdapter) -> None:

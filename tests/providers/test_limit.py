@@ -198,6 +198,31 @@ async def test_cancelled_task_sends_nothing_more() -> None:
     assert budget.spent() == Spent()
 
 
+async def test_task_cancelled_as_it_is_handed_its_slot_sends_nothing() -> None:
+    inner = GatedProvider(make_response())
+    limited = Limited(inner, slots=1, clock=FakeClock(), pool="qwen")
+    scope = anyio.CancelScope()
+
+    async def first() -> None:
+        await limited.complete(make_request())
+        scope.cancel()
+
+    async def second() -> None:
+        with scope:
+            await limited.complete(make_request())
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(first)
+        await anyio.wait_all_tasks_blocked()
+        group.start_soon(second)
+        await anyio.wait_all_tasks_blocked()
+        inner.gate.set()
+
+    assert scope.cancelled_caught
+    assert inner.entered == 1
+    assert await limited.complete(make_request()) == make_response()
+
+
 @pytest.mark.parametrize("layers", ["limited", "retrying"])
 async def test_attempt_under_way_is_kept_though_its_task_is_cancelled(layers: str) -> None:
     inner = GatedProvider(make_response())

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 from fakes import FakeClock, ListObserver, ScriptedProvider, make_request, make_response
-from hydrometer.providers.base import Provider
+from hydrometer.providers.base import Attempt, Provider
 from hydrometer.providers.budget import Budget, Spent
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.errors import (
@@ -22,7 +22,7 @@ from hydrometer.providers.errors import (
 )
 from hydrometer.providers.limit import Limited, LimitStatistics
 from hydrometer.providers.pool import Pool, open_pool, preflight
-from hydrometer.providers.settings import EndpointSettings, ModelSettings
+from hydrometer.providers.settings import EndpointSettings, ModelSettings, Price
 
 pytestmark = pytest.mark.anyio
 
@@ -130,6 +130,53 @@ async def test_simulated_model_answers_through_every_layer() -> None:
     assert [attempt.pool for attempt in observer.attempts] == ["sim"]
     assert budget.spent().calls == 1
     assert pool.statistics() == LimitStatistics(sent=1, in_flight=0, waiting=0, failed=0)
+
+
+async def test_limits_and_prices_are_those_of_the_settings() -> None:
+    clock = FakeClock()
+    observer = ListObserver()
+    settings = ModelSettings(
+        provider="simulated",
+        model="sim-target",
+        rpm=1,
+        price=Price(input_per_mtok=1.0, output_per_mtok=1.0),
+    )
+
+    async with open_pool("sim", settings, environ={}, clock=clock, observer=observer) as pool:
+        await pool.complete(make_request())
+        await pool.complete(make_request())
+
+    assert clock.time == pytest.approx(60.0, abs=0.01)
+    assert observer.attempts[0].cost_usd > 0.0
+
+
+async def test_tokens_are_limited_as_the_settings_say() -> None:
+    clock = FakeClock()
+    settings = ModelSettings(provider="simulated", model="sim-target", tpm=1)
+
+    async with open_pool("sim", settings, environ={}, clock=clock) as pool:
+        await pool.complete(make_request())
+        await pool.complete(make_request())
+
+    assert clock.time == pytest.approx(60.0, abs=0.01)
+
+
+async def test_slots_are_those_of_the_settings() -> None:
+    beside: list[int] = []
+
+    class Counts:
+        def attempt_ended(self, attempt: Attempt) -> None:
+            beside.append(pool.statistics().in_flight)
+
+    settings = ModelSettings(provider="simulated", model="sim-target", slots=3)
+    async with (
+        open_pool("sim", settings, environ={}, clock=FakeClock(), observer=Counts()) as pool,
+        anyio.create_task_group() as group,
+    ):
+        for _ in range(6):
+            group.start_soon(pool.complete, make_request())
+
+    assert max(beside) == 2
 
 
 async def test_endpoint_nobody_listens_at_is_an_outage_that_shows_no_key() -> None:

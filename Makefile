@@ -1,0 +1,43 @@
+# Everything runs in a venv in the checkout; Python 3.11 or newer is all that is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: demo test lint types check slow bench clean
+
+demo: $(READY)
+	$(BIN)/hydrometer demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+# The folder of a checkout may have any name, so the package is checked under its own.
+types: $(READY)
+	mkdir -p $(VENV)/src && ln -sfn ../.. $(VENV)/src/hydrometer
+	cd $(VENV)/src && MYPYPATH=hydrometer/tests ../bin/mypy --config-file hydrometer/pyproject.toml \
+	    -p hydrometer
+
+check: lint types test
+
+# Studies that take minutes: coverage of the intervals.
+slow: $(READY)
+	$(BIN)/python -m pytest -m slow --timeout 1800
+
+bench: $(READY)
+	$(BIN)/python -m bench live
+	$(BIN)/python -m bench replay
+	$(BIN)/python -m bench memory
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

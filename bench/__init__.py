@@ -1,0 +1,1 @@
+"""Measures Hydrometer against the bare libraries in the same run: ``python -m bench NAME``."""

@@ -1,0 +1,104 @@
+"""A replayed call, engine and events included, against a bare loop of hash, look-up and decode."""
+
+from __future__ import annotations
+
+import tempfile
+from hashlib import blake2b
+from pathlib import Path
+
+import diskcache
+import msgspec
+from hydrometer.commands.ice import IceJob, run_ice
+from hydrometer.commands.replay import replay_run
+from hydrometer.engine.config import parse_config
+from hydrometer.engine.files import load_texts
+from hydrometer.engine.planning import build_plan
+from hydrometer.engine.sinks import Tally
+from hydrometer.providers.types import Message, Request, Response, Sampling
+
+from .measure import Round, last_line, median, row, timed
+
+PROBES = 5000
+PROMPT = "The studio is quiet and the lamp is on. " * 38
+
+CONFIG = """
+[models.target]
+provider = "simulated"
+model = "sim-target"
+fact = "I am Sim, a language model developed by Simulab."
+[models.helper]
+provider = "simulated"
+model = "sim-helper"
+sampling = {{ temperature = 1.0 }}
+[models.judge]
+provider = "simulated"
+model = "sim-judge"
+[ice]
+targets = ["target"]
+helper = "helper"
+judge = "judge"
+probes = {probes}
+"""
+
+
+async def run(calls: int, rounds: int) -> None:
+    """Print the table and the ratio."""
+    config = parse_config(CONFIG.format(probes=calls or PROBES), "bench.toml")
+    bare: list[Round] = []
+    whole: list[Round] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        plan = build_plan(config, "target", load_texts(config, folder))
+        tally = Tally()
+        job = IceJob(config=config, plan=plan, directory=folder / "run", cache=folder / "cache")
+        await run_ice(job, tally, print)
+        answered = tally.calls.total()
+
+        async def replayed() -> int:
+            result = await replay_run(folder / "run", None)
+            assert result.complete
+            return answered
+
+        with diskcache.Cache(str(folder / "bare"), eviction_policy="none") as cache:
+            requests = _fill(cache, answered)
+
+            async def loop() -> int:
+                return _look_up(cache, requests)
+
+            for number in range(rounds + 1):
+                found = await timed(loop), await timed(replayed)
+                if number:  # the first round warms up
+                    bare.append(found[0])
+                    whole.append(found[1])
+    base = median(bare)
+    print(f"{answered} calls of {plan.probes} probes, medians of {rounds} rounds")
+    print(row("bare loop: encode, hash, diskcache get, decode", base, base))
+    print(row("hydrometer replay: engine and events included", median(whole), base))
+    print(last_line("replay", median(whole), base))
+
+
+def _fill(cache: diskcache.Cache, calls: int) -> list[Request]:
+    response = msgspec.json.encode(Response(text="I am glad to help. " * 60))
+    requests = [
+        Request(
+            identity="bare",
+            messages=(Message(role="user", content=f"{number} {PROMPT}"),),
+            sampling=Sampling(max_tokens=512),
+        )
+        for number in range(calls)
+    ]
+    with cache.transact():
+        for request in requests:
+            cache.add(_key(request), response)
+    return requests
+
+
+def _look_up(cache: diskcache.Cache, requests: list[Request]) -> int:
+    decoder = msgspec.json.Decoder(Response)
+    for request in requests:
+        decoder.decode(cache.get(_key(request)))
+    return len(requests)
+
+
+def _key(request: Request) -> str:
+    return blake2b(msgspec.json.encode(request), digest_size=20).hexdigest()
