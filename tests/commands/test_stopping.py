@@ -1,0 +1,143 @@
+"""Runs that stop: what is kept, what is said, and how they go on. Real processes and servers."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from processes import command, environment, hydrometer, simulator, write_config
+
+
+def start(folder: Path, config: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command("ice", config, "--out", folder / "run", "--cache", folder / "cache", "-q"),
+        cwd=folder,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_events(folder: Path, lines: int, process: subprocess.Popen[str]) -> None:
+    events = folder / "run" / "events.jsonl"
+    give_up = time.monotonic() + 60
+    while time.monotonic() < give_up and process.poll() is None:
+        if events.exists() and events.read_bytes().count(b"\n") >= lines:
+            return
+        time.sleep(0.005)  # another process, there is nothing to wait on
+    raise AssertionError(f"no {lines} events in time")
+
+
+def ice(folder: Path, config: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return hydrometer(
+        "ice", config, "--out", folder / "run", "--cache", folder / "cache", "-q", *more, cwd=folder
+    )
+
+
+def status(folder: Path) -> dict[str, str]:
+    found: dict[str, str] = msgspec.json.decode((folder / "run" / "status.json").read_bytes())
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_a_run_cleanly_and_it_goes_on(tmp_path: Path, number: int) -> None:
+    with simulator("--latency-ms", "40") as url:
+        config = write_config(tmp_path, url, window=2, probes=80)
+        process = start(tmp_path, config)
+        wait_for_events(tmp_path, 20, process)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+        stopped = status(tmp_path)
+        resumed = ice(tmp_path, config, "--resume")
+
+    assert process.returncode == 130, said
+    assert "interrupted" in said
+    assert "--resume" in said
+    assert "Traceback" not in said
+    assert stopped["state"] == "stopped"
+    assert stopped["cause"] == "interrupted"
+    assert resumed.returncode == 0, resumed.stderr
+    assert status(tmp_path)["state"] == "finished"
+    timings = (tmp_path / "run" / "timings.jsonl").read_bytes()
+    sent = [line for line in timings.splitlines() if b'"source":"sent"' in line]
+    keys = [msgspec.json.decode(line)["key"] for line in sent]
+    assert len(keys) == len(set(keys))  # nothing was paid for twice
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_dead_endpoint_pauses_the_run_before_it_begins(tmp_path: Path) -> None:
+    config = write_config(tmp_path, f"http://127.0.0.1:{closed_port()}/v1")
+    config.write_text(config.read_text().replace("attempts = 12", "attempts = 2"))
+
+    done = ice(tmp_path, config)
+
+    assert done.returncode == 3, done.stderr
+    assert "no call was answered" in done.stderr
+    assert status(tmp_path)["cause"] == "outage"
+    assert not (tmp_path / "run" / "events.jsonl").read_bytes()
+
+
+def test_an_endpoint_that_dies_in_mid_run_pauses_it_and_no_probe_fails(tmp_path: Path) -> None:
+    with simulator("--latency-ms", "20") as url:
+        config = write_config(tmp_path, url, window=2, probes=80)
+        config.write_text(config.read_text().replace("attempts = 12", "attempts = 2"))
+        process = start(tmp_path, config)
+        wait_for_events(tmp_path, 20, process)
+    _, said = process.communicate(timeout=60)
+    events = (tmp_path / "run" / "events.jsonl").read_bytes()
+
+    assert process.returncode == 3, said
+    assert status(tmp_path)["cause"] == "outage"
+    assert b'"type":"failed"' not in events
+
+
+def test_a_wrong_address_is_one_clear_error(tmp_path: Path) -> None:
+    with simulator() as url:
+        done = ice(tmp_path, write_config(tmp_path, f"{url}/typo"))
+
+    assert done.returncode == 3, done.stderr
+    assert "404" in done.stderr
+    assert "models.helper" in done.stderr
+    assert status(tmp_path)["cause"] == "access"
+
+
+def test_a_budget_of_calls_is_met_exactly_and_the_run_goes_on_without_it(tmp_path: Path) -> None:
+    with simulator() as url:
+        config = write_config(tmp_path, url, probes=60)
+        unlimited = config.read_text()
+        config.write_text(unlimited.replace("seed = 11", "seed = 11\nbudget = { calls = 50 }"))
+        done = ice(tmp_path, config)
+        timings = (tmp_path / "run" / "timings.jsonl").read_bytes()
+        config.write_text(unlimited)
+        resumed = ice(tmp_path, config, "--resume")
+
+    assert done.returncode == 3, done.stderr
+    assert "budget" in done.stderr
+    assert status(tmp_path)["state"] == "finished"
+    assert timings.count(b'"source":"sent"') == 50 - 3  # each model was called once before
+    assert resumed.returncode == 0, resumed.stderr
+
+
+def test_retry_failed_runs_anew_from_the_cache_and_keeps_the_old_run(tmp_path: Path) -> None:
+    with simulator() as url:
+        config = write_config(tmp_path, url, probes=20)
+        assert ice(tmp_path, config).returncode == 0
+        before = (tmp_path / "run" / "events.jsonl").read_bytes()
+        again = ice(tmp_path, config, "--retry-failed")
+
+    assert again.returncode == 0, again.stderr
+    assert "run-before-retry-1" in again.stderr
+    assert (tmp_path / "run-before-retry-1" / "events.jsonl").read_bytes() == before
+    assert (tmp_path / "run" / "events.jsonl").read_bytes() == before
+    timings = (tmp_path / "run" / "timings.jsonl").read_bytes()
+    assert b'"source":"sent"' not in timings

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hydrometer.engine.config import Config, parse_config
+from hydrometer.engine.errors import ConfigInvalid
+from hydrometer.engine.files import builtin_text, load_texts
+from hydrometer.engine.plan import Plan, decode_plan, encode_plan, first_difference, plan_digest
+from hydrometer.engine.planning import build_plan
+from hydrometer.providers.types import Sampling
+from hydrometer.strategies.mcts import MctsExplore
+
+CONFIG = """
+[models.qwen]
+provider = "http"
+model = "qwen2.5"
+base_url = "{url}"
+vendor = "alibaba"
+fact = "builtin:qwen"
+sampling = {{ temperature = 0, max_tokens = 300, extra = {{ b = 1, a = [2] }} }}
+[models.helper]
+provider = "simulated"
+model = "sim-helper"
+[ice]
+targets = ["qwen"]
+helper = "helper"
+{more}
+"""
+
+
+def config(more: str = "", *, url: str = "http://localhost/v1", head: str = "") -> Config:
+    return parse_config(head + CONFIG.format(url=url, more=more), "c.toml")
+
+
+def plan(more: str = "", **options: str) -> Plan:
+    read = config(more, **options)
+    return build_plan(read, "qwen", load_texts(read, Path()))
+
+
+def test_the_paper_preset_is_the_published_rule() -> None:
+    made = plan('preset = "paper"')
+
+    assert (made.probes, made.questions_per_visit, made.window) == (1000, 50, 1)
+    assert made.selector == MctsExplore(explore=0.5, stop_early=0.1, reward_floor=0.2)
+    assert made.admit == "successful"
+    assert made.target.system == "You are a helpful assistant."
+    assert made.target.sampling.temperature == 0.0
+    assert len(made.questions) == 50
+    assert len(made.mutators) == 5
+
+
+def test_every_default_of_a_preset_can_be_overridden() -> None:
+    made = plan(
+        'preset = "paper"\nprobes = 10\nquestions_per_visit = 5\nselector = "round-robin"\n'
+        'admit = "all"\nmutators = ["shorten"]\nsampling.target.temperature = 0.5',
+        head="[run]\nwindow = 3\n",
+    )
+
+    assert (made.probes, made.questions_per_visit, made.window) == (10, 5, 3)
+    assert made.admit == "all"
+    assert made.mutators == ("shorten",)
+    assert made.target.sampling.temperature == 0.5
+
+
+def test_what_is_not_set_is_not_sent() -> None:
+    assert plan().helper.sampling == Sampling()
+    assert plan().target.sampling == Sampling(
+        temperature=0.0, max_tokens=300, extra='{"a":[2],"b":1}'
+    )
+
+
+def test_addresses_limits_and_prices_are_not_in_the_plan() -> None:
+    first = plan()
+    second = plan(url="http://elsewhere:8080/v1", head="[run]\nbudget = { calls = 5 }\n")
+
+    assert first == second
+    assert b"localhost" not in encode_plan(first)
+
+
+def test_a_plan_survives_its_file_and_digest() -> None:
+    made = plan()
+
+    assert decode_plan(encode_plan(made), "plan.json") == made
+    assert plan_digest(decode_plan(encode_plan(made), "plan.json")) == plan_digest(made)
+
+
+def test_the_first_difference_of_two_plans_is_named() -> None:
+    made = plan()
+    other = msgspec.structs.replace(made, questions=made.questions[1:])
+
+    assert first_difference(other, made).startswith("questions is 49 entries (")
+
+
+def test_the_targets_own_vendor_is_never_strict() -> None:
+    assert plan('strict_vendors = ["alibaba", "openai"]').strict_vendors == ("openai",)
+    with pytest.raises(ConfigInvalid, match="names no vendor besides the target's own"):
+        plan('strict_vendors = ["alibaba"]')
+
+
+def test_a_built_in_fact_is_looked_up() -> None:
+    assert "Qwen" in plan().fact
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('helper = "helper"', 'helper = "helpr"', "ice.helper: no model is named helpr; did you"),
+        ('helper = "helper"', "", "ice.helper is missing: name one of qwen, helper"),
+        ('"builtin:qwen"', '"builtin:qwem"', "models.qwen.fact: no built-in fact qwem"),
+        ('"alibaba"', '"alibabba"', "unknown vendor alibabba; did you mean alibaba?"),
+        ("temperature = 0,", "temperature = -1,", "models.qwen.sampling: temperature must be"),
+        ("max_tokens = 300", "max_tokens = 0", "models.qwen.sampling: max_tokens must be"),
+    ],
+)  # fmt: skip
+def test_a_name_that_does_not_resolve_is_an_error_at_its_path(
+    old: str, new: str, said: str
+) -> None:
+    text = CONFIG.format(url="http://h/v1", more='judge = "helper"').replace(old, new)
+
+    read = parse_config(text, "c.toml")
+
+    with pytest.raises(ConfigInvalid) as caught:
+        build_plan(read, "qwen", load_texts(read, Path()))
+
+    assert said in str(caught.value)
+
+
+def test_a_judge_model_needs_the_fact() -> None:
+    text = CONFIG.format(url="http://h/v1", more='judge = "helper"')
+    read = parse_config(text.replace('fact = "builtin:qwen"\n', ""), "c.toml")
+
+    with pytest.raises(ConfigInvalid, match=r"models\.qwen\.fact is missing: a judge model"):
+        build_plan(read, "qwen", load_texts(read, Path()))
+
+
+def test_the_config_that_init_writes_is_a_config() -> None:
+    read = parse_config(builtin_text("hydrometer.toml"), "hydrometer.toml")
+
+    assert build_plan(read, "target", load_texts(read, Path())).probes == 400
+
+
+def test_identical_models_share_an_identity_and_plantings_tell_simulated_ones_apart() -> None:
+    read = parse_config(builtin_text("demo.toml"), "demo.toml")
+    texts = load_texts(read, Path())
+
+    identities = {build_plan(read, name, texts).target.identity for name in read.ice.targets}
+
+    assert len(identities) == 3
