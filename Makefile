@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+SOURCES := __init__.py __main__.py cli.py py.typed \
+    cache commands data engine providers report scoring strategies
 
 .PHONY: demo test lint types check slow bench clean
 
@@ -16,11 +18,14 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-# The folder of a checkout may have any name, so the package is checked under its own.
+# A checkout's folder may have any name, so the package is checked under its own, in a mirror.
 types: $(READY)
-	mkdir -p $(VENV)/src && ln -sfn ../.. $(VENV)/src/hydrometer
-	cd $(VENV)/src && MYPYPATH=hydrometer/tests ../bin/mypy --config-file hydrometer/pyproject.toml \
-	    -p hydrometer
+	rm -rf $(VENV)/src && mkdir -p $(VENV)/src/hydrometer
+	cd $(VENV)/src/hydrometer && ln -s $(addprefix ../../../,$(SOURCES)) .
+	cd $(VENV)/src && ln -s ../../bench .
+	cd $(VENV)/src && ../bin/mypy --config-file ../../pyproject.toml -p hydrometer -p bench
+	cd $(VENV)/src && MYPYPATH=../../tests ../bin/mypy --config-file ../../pyproject.toml \
+	    --explicit-package-bases ../../tests
 
 check: lint types test
 

@@ -230,7 +230,15 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path: Path) -> None:
     whole.mkdir()
     assert ice(whole, offline(whole, probes=200)).returncode == 0
     config = offline(tmp_path, probes=200)
-    args = ["ice", config, "--out", tmp_path / "run", "--cache", tmp_path / "cache", "-q"]
+    args: list[str | Path] = [
+        "ice",
+        config,
+        "--out",
+        tmp_path / "run",
+        "--cache",
+        tmp_path / "cache",
+        "-q",
+    ]
 
     done = subprocess.run(
         command(*args),

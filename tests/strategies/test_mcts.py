@@ -81,46 +81,53 @@ def test_300_steps_over_40_roots_equal_an_independent_computation() -> None:
     assert max(len(path) for path in ours) >= 4
 
 
+class _Node:
+    def __init__(self, up: int | None) -> None:
+        self.visits = 0
+        self.reward = 0.0
+        self.up = up
+        self.down: list[int] = []
+
+
 class _Peer:
-    """The formulas of METHOD.md over dictionaries of nodes, written without looking at ours."""
+    """The formulas once more, over linked nodes, written without looking at ours."""
 
     def __init__(self, roots: int) -> None:
-        self.nodes = {n: {"v": 0, "r": 0.0, "up": None, "down": []} for n in range(roots)}
+        self.nodes = {n: _Node(None) for n in range(roots)}
         self.roots = list(range(roots))
 
     def value(self, n: int, step: int) -> float:
         node = self.nodes[n]
-        exploit = node["r"] / (node["v"] + 1)
-        explore = 0.5 * math.sqrt(2 * math.log(step) / (node["v"] + 0.01))
-        return float(exploit + explore)
+        exploit = node.reward / (node.visits + 1)
+        explore = 0.5 * math.sqrt(2 * math.log(step) / (node.visits + 0.01))
+        return exploit + explore
 
     def select(self, step: int, rng: Random) -> list[int]:
         path = [self.best(self.roots, step)]
         while True:
-            down = self.nodes[path[-1]]["down"]
+            down = self.nodes[path[-1]].down
             if not down or rng.random() < 0.1:
                 break
             path.append(self.best(down, step))
         for n in path:
-            self.nodes[n]["v"] += 1
+            self.nodes[n].visits += 1
         return path
 
     def best(self, among: list[int], step: int) -> int:
         return sorted(among, key=lambda n: (-self.value(n, step), n))[0]
 
     def update(self, path: list[int], share: float) -> None:
-        depth, n = 0, path[-1]
-        while self.nodes[n]["up"] is not None:
-            depth, n = depth + 1, self.nodes[n]["up"]
-        weight = 1 - 0.1 * depth
-        weight = max(weight, 0.2)
+        depth, node = 0, self.nodes[path[-1]]
+        while node.up is not None:
+            depth, node = depth + 1, self.nodes[node.up]
+        weight = max(1 - 0.1 * depth, 0.2)
         for n in path:
-            self.nodes[n]["r"] += share * weight
+            self.nodes[n].reward += share * weight
 
     def grow(self, parent: int) -> None:
         n = len(self.nodes)
-        self.nodes[n] = {"v": 0, "r": 0.0, "up": parent, "down": []}
-        self.nodes[parent]["down"].append(n)
+        self.nodes[n] = _Node(parent)
+        self.nodes[parent].down.append(n)
 
 
 def test_the_published_rule_visits_every_root_in_order_whatever_it_earns() -> None:
