@@ -23,14 +23,15 @@ from .commands.preview import preview_run
 from .commands.progress import Progress, shown
 from .commands.replay import replay_run
 from .commands.score import score_runs, write_scores
-from .commands.session import cache_folder
+from .commands.session import build_budget, cache_folder
 from .commands.views import cache_view, demo_view, preview_view
 from .engine.config import Config
 from .engine.errors import EngineError, InputInvalid, RunConflict, RunStopped
-from .engine.files import builtin_text, load_config, load_texts
+from .engine.files import RunDirectory, builtin_text, load_config, load_texts
 from .engine.plan import Plan
 from .engine.planning import build_plan
 from .engine.sinks import Tally
+from .providers.budget import Budget
 from .providers.errors import ProviderError
 from .providers.settings import Planting
 from .providers.simulator import SimulatorSettings, run_simulator
@@ -55,7 +56,7 @@ EXIT_DIFFERS, EXIT_INPUT, EXIT_STOPPED, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 70
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
-ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The TOML file.")]
+ConfigFile = Annotated[Path, typer.Argument(help="The TOML file.", show_default=False)]
 CacheOption = Annotated[
     Path | None, typer.Option("--cache", help="Where answers are kept, instead of the config's.")
 ]
@@ -104,7 +105,7 @@ def demo(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Measure simulated models whose truth is known: offline, without a key, in seconds.
+    """Measure simulated models whose truth is known, offline.
 
     Example: hydrometer demo
     """
@@ -128,7 +129,9 @@ def demo(
 
 @app.command()
 def init(
-    path: Annotated[Path, typer.Argument(metavar="[PATH]")] = Path("hydrometer.toml"),
+    path: Annotated[Path, typer.Argument(help="A file, or a folder to put it in.")] = Path(
+        "hydrometer.toml"
+    ),
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -158,7 +161,9 @@ def plan(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Say what a run would send, cost and take, and what is cached; send nothing.
+    """Say what a run would send and cost, and what is cached.
+
+    Nothing is sent.
 
     Example: hydrometer plan hydrometer.toml
     """
@@ -196,7 +201,7 @@ def ice(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Search for questions under which a target claims somebody else's identity.
+    """Search for prompts under which a target claims another identity.
 
     Example: hydrometer ice hydrometer.toml --out runs/qwen
     """
@@ -207,10 +212,14 @@ def ice(
         plans = build_plans(read, target, config.parent)
         base = out or Path("runs") / config.stem
         folder = cache_folder(cache, read.run.cache)
-        start: Start = "resume" if resume else "retry-failed" if retry_failed else "new"
+        several = len({*read.ice.targets, *(made.target.name for made in plans)}) > 1
+        budget = build_budget(read)
         scores: list[Score] = []
         for made in plans:
-            directory = base if len(plans) == 1 else base / made.target.name
+            directory = base / made.target.name if several else base
+            start: Start = "resume" if resume else "retry-failed" if retry_failed else "new"
+            if several and not RunDirectory(directory).exists():
+                start = "new"  # of several targets, those that were never begun
             job = IceJob(
                 config=read,
                 plan=made,
@@ -221,12 +230,12 @@ def ice(
             )
             if verbose:
                 say_err(f"{made.target.name}: run {directory}, cache {folder}")
-            scores += run_one(job, quiet=quiet)
+            scores += run_one(job, budget, quiet=quiet)
         if not quiet:
             Console().print(score_table_view(scores))
 
 
-def run_one(job: IceJob, *, quiet: bool) -> tuple[Score, ...]:
+def run_one(job: IceJob, budget: Budget, *, quiet: bool) -> tuple[Score, ...]:
     """Run one target with its progress shown, and leave its scores beside its events."""
     tally = Tally()
     priced = any(model.price.output_per_mtok > 0 for model in job.config.models.values())
@@ -234,19 +243,21 @@ def run_one(job: IceJob, *, quiet: bool) -> tuple[Score, ...]:
     progress = Progress(job.plan.target.name, job.plan.probes, tally, metric=metric, priced=priced)
     console = terminal()
     with shown(progress, console, quiet=quiet):
-        anyio.run(run_ice, job, tally, say_err)
+        anyio.run(run_ice, job, tally, say_err, budget)
     return write_scores(job.directory)
 
 
 @app.command()
 def replay(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    run: Annotated[Path, typer.Argument(help="A run directory.")],
     cache: CacheOption = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Do a run again from the cache alone; 0 only if every event is the same, byte for byte.
+    """Do a run again from the cache alone, and compare every byte.
+
+    Exits with 0 only if every event is the same.
 
     Example: hydrometer replay runs/qwen
     """
@@ -261,13 +272,13 @@ def replay(
 
 @app.command()
 def score(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run directories, or folders of them.")],
     format: Annotated[Format, typer.Option("--format", help="How to write them.")] = Format.table,  # noqa: A002
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Give the scores of runs, with counts, missing-data bounds and two-way intervals.
+    """Give the scores of runs, with counts, bounds and intervals.
 
     Example: hydrometer score runs/qwen --format json
     """
@@ -320,7 +331,7 @@ def simulate(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Serve simulated models on loopback, with planted behaviour and faults, until Ctrl-C.
+    """Serve simulated models on loopback, until Ctrl-C.
 
     Models: sim-target, sim-helper, sim-judge; any other name answers as a target.
 
@@ -365,7 +376,11 @@ def errors_as_lines(*, debug: bool) -> Iterator[None]:
         _report(error, debug=debug)
         raise typer.Exit(EXIT_INPUT) from None
     except KeyboardInterrupt:
+        say_err("interrupted")
         raise typer.Exit(EXIT_INTERRUPTED) from None
+    except OSError as error:
+        _report(error, debug=debug)
+        raise typer.Exit(EXIT_INPUT) from None
     except Exception as error:  # the outermost frame: a bug still ends in one line
         say_err(f"this is a bug in hydrometer: {type(error).__name__}: {error} (--debug shows it)")
         if debug:
@@ -397,4 +412,4 @@ def say_err(text: str) -> None:
 
 def print_out(text: str) -> None:
     """Print a result as it is."""
-    typer.echo(text)
+    typer.echo(text, nl=not text.endswith("\n"))

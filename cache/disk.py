@@ -239,6 +239,11 @@ async def open_store(
         database.close_all()
 
 
+def holds_store(folder: Path) -> bool:
+    """Return whether there is a cache in *folder* that could be opened."""
+    return Path(folder, DBNAME).exists()
+
+
 def _open_database(folder: Path, create: bool, busy_s: float) -> _Database:  # noqa: FBT001
     folder = Path(os.path.expandvars(folder.expanduser()))  # as diskcache would do by itself
     path = folder / DBNAME

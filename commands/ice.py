@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Literal
@@ -11,17 +11,24 @@ import msgspec
 
 from .. import __version__
 from ..cache.disk import open_store
-from ..cache.errors import CacheError
+from ..cache.errors import CacheError, CacheUnreadable
 from ..engine.config import Config
-from ..engine.errors import EventsDiffer, InputInvalid, RunConflict, RunStopped
+from ..engine.errors import (
+    CallsKeepFailing,
+    EventsDiffer,
+    InputInvalid,
+    RunConflict,
+    RunStopped,
+)
 from ..engine.events import Event
 from ..engine.files import EVENTS, LOG, TIMINGS, RunDirectory, Status, disk_stop
 from ..engine.plan import Plan
 from ..engine.runner import Asker, run_search
+from ..engine.search import STUCK_AFTER
 from ..engine.sinks import EventLog, Observers, RunLog, Tally, TimingLog
+from ..providers.budget import Budget
 from ..providers.errors import AccessDenied, BudgetReached, ProviderError, SettingsInvalid
-from ..providers.pool import preflight
-from ..providers.types import Request
+from ..providers.pool import Pool, preflight
 from .interrupt import stoppable
 from .session import build_budget, cached_providers, open_pools, planned_models
 
@@ -39,58 +46,77 @@ class IceJob(msgspec.Struct, frozen=True, kw_only=True):
     preflight: bool = True
 
 
-async def run_ice(job: IceJob, tally: Tally, say: Callable[[str], None]) -> None:
+async def run_ice(
+    job: IceJob, tally: Tally, say: Callable[[str], None], budget: Budget | None = None
+) -> None:
     """Run *job* to its end, or raise RunStopped; either way everything paid for is kept.
 
-    Raises InputInvalid, SettingsInvalid or CacheError before anything is sent when the run cannot
-    begin. *say* is told what was repaired and what is waited for.
+    Raises InputInvalid, SettingsInvalid or CacheUnreadable when the run cannot begin or go on as
+    asked. *say* is told what was repaired, what is waited for and what fell short. *budget* may be
+    shared by several jobs; without one, the config's is this job's own.
     """
-    directory = _prepare(job, say)
-    status = Status(state="running", cache=str(job.cache.absolute()), hydrometer=__version__)
-    directory.write_status(status)
-    try:
-        await _run(job, directory, tally, say)
-    except SettingsInvalid as error:
-        _note_stop(directory, status, RunStopped(str(error), cause="settings"))
-        raise
-    except (RunStopped, ProviderError, CacheError, OSError) as error:
-        stop = _as_stop(error, directory)
-        _note_stop(directory, status, stop)
-        raise stop from error
-    except EventsDiffer as error:
-        raise InputInvalid(
-            f"{directory.path / EVENTS} is not what this plan and cache give, and was left as it "
-            f"is: {error}"
-        ) from error
-    directory.write_status(msgspec.structs.replace(status, state="finished"))
-
-
-def _prepare(job: IceJob, say: Callable[[str], None]) -> RunDirectory:
     directory = RunDirectory(job.directory)
-    if job.start == "retry-failed":
+    if job.start != "new":
         directory.require(job.plan)
-        say(f"the run so far is kept in {directory.set_aside()}")
+    directory.make()
+    with directory.locked():
+        _prepare(job, directory, say)
+        status = Status(state="running", cache=str(job.cache.resolve()), hydrometer=__version__)
+        directory.write_status(status)
+        try:
+            await _run(job, directory, tally, say, budget or build_budget(job.config))
+        except (SettingsInvalid, CacheUnreadable) as error:
+            _note_stop(directory, status, RunStopped(str(error), cause="settings"))
+            raise
+        except EventsDiffer as error:
+            found = InputInvalid(
+                f"{directory.path / EVENTS} is not what this plan and cache give, and was left "
+                f"as it is: {error}"
+            )
+            _note_stop(directory, status, RunStopped(str(found), cause="events"))
+            raise found from error
+        except (RunStopped, CallsKeepFailing, ProviderError, CacheError, OSError) as error:
+            stop = _as_stop(error, directory)
+            _note_stop(directory, status, stop)
+            raise stop from error
+        directory.write_status(msgspec.structs.replace(status, state="finished"))
+    if tally.finished is not None and tally.finished.reason != "probes":
+        say(
+            f"{job.plan.target.name}: the helper gave no usable template in {STUCK_AFTER} tickets "
+            f"in a row; the run ended after {tally.probes} of {job.plan.probes} probes"
+        )
+
+
+def _prepare(job: IceJob, directory: RunDirectory, say: Callable[[str], None]) -> None:
+    """Bring *directory* to where the run can begin or go on."""
     if job.start == "resume":
-        directory.require(job.plan)
         _require_cache(directory, job.cache)
         if dropped := directory.drop_cut_line():
             say(f"{EVENTS} ended in a cut line: {dropped} bytes dropped, their ticket is redone")
-    elif directory.exists():
+        return
+    if job.start == "retry-failed":
+        _require_cache(directory, job.cache)
+        say(f"the run so far is kept in {directory.set_aside()}")
+    elif directory.begun():
         directory.require(job.plan)
         raise RunConflict(
             f"{directory.path} already holds this run: --resume goes on with it, --retry-failed "
             "runs it anew from the cache, and another --out starts another"
         )
-    else:
-        directory.create(job.plan)
-    return directory
+    directory.write_plan(job.plan)
+    if not job.plan.target.vendor:
+        name = job.plan.target.name
+        say(f"models.{name}.vendor is not set, so claims of its own vendor count like others")
 
 
 async def _run(
-    job: IceJob, directory: RunDirectory, tally: Tally, say: Callable[[str], None]
+    job: IceJob,
+    directory: RunDirectory,
+    tally: Tally,
+    say: Callable[[str], None],
+    budget: Budget,
 ) -> None:
     names = {model.name for model in planned_models(job.plan).values()}
-    simulated = {name for name in names if job.config.models[name].provider == "simulated"}
     failures = directory.read_failures()
     async with AsyncExitStack() as stack:
         files = stack.enter_context(ExitStack())
@@ -103,7 +129,7 @@ async def _run(
         observers = Observers(tally, timings, log)
         store = await stack.enter_async_context(open_store(job.cache))
         pools = await stack.enter_async_context(
-            open_pools(job.config, names, observers=observers, budget=build_budget(job.config))
+            open_pools(job.config, names, observers=observers, budget=budget)
         )
         providers = cached_providers(job.plan, pools, store, observers)
 
@@ -124,29 +150,35 @@ async def _run(
         try:
             async with stoppable(abandon=abandon, in_flight=in_flight, say=say):
                 if job.preflight:
-                    for name in sorted(names - simulated):
-                        await preflight(pools[name], _small_request(job.plan, name))
+                    await _preflight(job, pools)
                 await run_search(job.plan, Asker(providers, failures), emit)
                 events.finish()
+        except (RunStopped, CallsKeepFailing, ProviderError, CacheError) as error:
+            log.note("run_stopped", reason=str(error))
+            raise
         finally:
             timings.flush()
+
+
+async def _preflight(job: IceJob, pools: Mapping[str, Pool]) -> None:
+    """Make a small call in each role, in the manner of the calls to come."""
+    for model in dict.fromkeys(planned_models(job.plan).values()):
+        if job.config.models[model.name].provider != "simulated":
+            sampling = model.sampling
+            if sampling.max_tokens is not None:  # what is not set is not sent, here neither
+                sampling = msgspec.structs.replace(sampling, max_tokens=16)
+            small = msgspec.structs.replace(model, sampling=sampling)
+            await preflight(pools[model.name], small.build_request("Reply with OK."))
 
 
 def _require_cache(directory: RunDirectory, cache: Path) -> None:
     """Refuse to pay again for answers that another cache holds."""
     recorded = directory.read_status().cache
-    if recorded and Path(recorded) != cache.absolute():
+    if recorded and Path(recorded) != cache.resolve():
         raise RunConflict(
-            f"{directory.path} has its answers in the cache {recorded}, not in {cache.absolute()}: "
-            "resume with --cache and that folder"
+            f"{directory.path} has its answers in the cache {recorded}, not in {cache.resolve()}: "
+            "go on with --cache and that folder"
         )
-
-
-def _small_request(plan: Plan, name: str) -> Request:
-    """Return a call that costs next to nothing and meets the same key, address and model."""
-    model = next(model for model in planned_models(plan).values() if model.name == name)
-    sampling = msgspec.structs.replace(model.sampling, max_tokens=16)
-    return msgspec.structs.replace(model, sampling=sampling).build_request("Reply with OK.")
 
 
 def _note_stop(directory: RunDirectory, status: Status, stop: RunStopped) -> None:
@@ -165,6 +197,8 @@ def _as_stop(error: Exception, directory: RunDirectory) -> RunStopped:
             cause = "access"
         case ProviderError():  # an outage, or a preflight that never got an answer
             cause = "outage"
+        case CallsKeepFailing():
+            cause = "failing"
         case CacheError():
             cause = "cache"
         case OSError():

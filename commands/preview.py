@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from ..cache.disk import open_store
+from ..cache.disk import holds_store, open_store
 from ..cache.errors import CacheMiss
 from ..cache.store import MemoryStore, Store
 from ..engine.config import Config
@@ -54,7 +54,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
 async def preview_run(config: Config, plan: Plan, cache: Path) -> Preview:
     """Return what *plan* would send, and how far the cache can answer it already."""
-    if await anyio.Path(cache).exists():
+    if await anyio.to_thread.run_sync(holds_store, cache):
         async with open_store(cache, create=False) as store:
             tally, complete = await _follow(plan, store)
     else:

@@ -40,7 +40,7 @@ class Progress:
         sent, cached = tally.attempts, tally.calls["cache"]
         facts.append(f"sent {sent}, cached {cached}")
         if failed := sum(tally.attempts_failed.values()):
-            facts.append(f"tried again {failed}")
+            facts.append(f"failed attempts {failed}")
         facts += [f"{name} {count}" for name, count in sorted(tally.states.items()) if count]
         if self._priced:
             facts.append(f"${tally.cost_usd:.2f}")

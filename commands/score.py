@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..engine.files import RunDirectory
+from ..engine.files import ASIDE, RunDirectory
 from ..engine.fold import fold_probes
 from ..report.formats import to_json
 from ..scoring.scores import Score, score_table
@@ -19,13 +19,14 @@ def score_run(run: Path) -> tuple[Score, ...]:
     table = ProbeTable(fold_probes(directory.read_events()))
     return score_table(
         table,
-        run=run.name,
+        run=run.resolve().name,
         target=plan.target.name,
         kind=plan.kind,
         judge=plan.judge_name,
         prompt_version=plan.judge_version,
         seed=plan.seed,
         metrics=("strict", "hard") if plan.judge is None else ("loose", "strict", "hard"),
+        finished=directory.finished(),
     )
 
 
@@ -45,5 +46,9 @@ def find_runs(path: Path) -> tuple[Path, ...]:
     """Return *path* itself, or the runs in the folders right under it."""
     if RunDirectory(path).exists() or not path.is_dir():
         return (path,)
-    found = tuple(inner for inner in sorted(path.iterdir()) if RunDirectory(inner).exists())
+    found = tuple(
+        inner
+        for inner in sorted(path.iterdir())
+        if RunDirectory(inner).exists() and ASIDE not in inner.name
+    )
     return found or (path,)

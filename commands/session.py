@@ -24,7 +24,7 @@ CACHE_VARIABLE = "HYDROMETER_CACHE"
 def cache_folder(option: Path | None, configured: str) -> Path:
     """Return where the cache is: the option, else the variable, else the config's."""
     chosen = option or os.environ.get(CACHE_VARIABLE) or configured
-    return Path(chosen).expanduser()
+    return Path(os.path.expandvars(chosen)).expanduser()
 
 
 def planned_models(plan: Plan) -> dict[Role, PlannedModel]:

@@ -17,35 +17,36 @@ from .progress import clock
 
 
 def demo_view(runs: Sequence[DemoRun]) -> RenderableType:
-    """Return the demo's scores beside the truth."""
+    """Return the demo's scores beside the truth, within 80 columns."""
     table = _table("Identity consistency of simulated targets, beside what was planted")
-    table.add_column("target")
-    table.add_column("metric")
-    for heading in ("planted", "measured", "rate", "95% interval"):
-        table.add_column(heading, justify="right")
-    table.add_column("planted claims,\n1st → 2nd half", justify="right")
-    table.add_column("replay")
+    for heading in ("target", "metric"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("planted", "measured", "rate", "95% interval", "1st→2nd half"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("replay", no_wrap=True)
     for run in runs:
+        truth = {"loose": run.planted.loose, "strict": run.planted.strict}
+        halves = f"{run.planted.first_half:.0%}→{run.planted.second_half:.0%}"
         for score in run.scores:
-            planted = {"loose": run.planted.loose, "strict": run.planted.strict}.get(score.metric)
             first = score is run.scores[0]
-            halves = f"{run.planted.first_half:.0%} → {run.planted.second_half:.0%}"
+            planted = truth.get(score.metric)
             table.add_row(
                 run.name if first else "",
                 score.metric,
-                "–" if planted is None else f"{planted} of {run.planted.probes}",
-                f"{score.positives} of {score.judged}",
+                "" if planted is None else f"{planted}/{run.planted.probes}",
+                f"{score.positives}/{score.judged}",
                 rate_text(score.rate),
                 interval_text(score.low, score.high),
                 halves if first else "",
-                (run.replay.difference or "identical") if first else "",
-                end_section=score is run.scores[-1],
+                ("differs" if run.replay.difference else "same") if first else "",
             )
     notes = Text(
-        "planted: responses that really claim a foreign identity (strict: OpenAI's or\n"
-        "Anthropic's). The simulated judge errs in 2 of 100 replies; what it left unreadable is\n"
-        "counted apart, never as a zero. The search adapts: where some templates work better,\n"
-        "its second half asks more of those. hard: the prompt named no such vendor.",
+        "\nplanted   responses that really claim another identity (strict: OpenAI's or\n"
+        "          Anthropic's); the simulated judge errs in 2 of 100 replies\n"
+        "halves    of the search, as planted: where some templates work better, the\n"
+        "          second half asks more of those\n"
+        "hard      strict, though the prompt named no such vendor\n"
+        "replay    the run once more, from the cache alone, byte for byte",
         style="dim",
     )
     return Group(table, notes)
@@ -56,10 +57,10 @@ def preview_view(previews: Sequence[Preview], cache: Path) -> RenderableType:
     parts: list[RenderableType] = []
     for preview in previews:
         table = _table(f"{preview.target}: {preview.probes} probes, {preview.tickets} templates")
-        table.add_column("role")
-        table.add_column("model")
-        for heading in ("calls", "input tokens", "output tokens", "cost", "time"):
-            table.add_column(heading, justify="right")
+        table.add_column("role", no_wrap=True)
+        table.add_column("model", no_wrap=True)
+        for heading in ("calls", "tokens in", "out", "cost", "time"):
+            table.add_column(heading, justify="right", no_wrap=True)
         for role in preview.roles:
             table.add_row(
                 role.role,
@@ -67,7 +68,7 @@ def preview_view(previews: Sequence[Preview], cache: Path) -> RenderableType:
                 f"{role.calls:,}",
                 f"{role.input_tokens:,}",
                 f"{role.output_tokens:,}",
-                f"${role.cost_usd:.2f}" if role.cost_usd else "no price set",
+                f"${role.cost_usd:.2f}" if role.cost_usd else "no price",
                 clock(role.seconds),
             )
         covered = (

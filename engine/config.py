@@ -6,12 +6,13 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from math import isfinite
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from ..providers.errors import SettingsInvalid
-from ..providers.settings import ModelSettings, SamplingTable
+from ..providers.settings import ModelSettings, NotNegative, SamplingTable, Share
 from ..strategies.mutation import MutatorName
 from .errors import ConfigInvalid
 from .plan import Admit
@@ -25,7 +26,7 @@ class BudgetTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     calls: int | None = None
     tokens: int | None = None
-    cost_usd: float | None = None
+    cost_usd: NotNegative | None = None
 
 
 class RunTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,11 +49,11 @@ class RoleSampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class MctsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[ice.mcts]``: the constants of mcts-explore."""
 
-    explore: float | None = None
-    stop_early: float | None = None
-    reward_floor: float | None = None
-    prior_visits: float | None = None
-    prior_reward: float | None = None
+    explore: NotNegative | None = None
+    stop_early: Share | None = None
+    reward_floor: Share | None = None
+    prior_visits: NotNegative | None = None
+    prior_reward: Share | None = None
 
 
 class IceTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -170,6 +171,8 @@ def _allowed(kind: Any, setting: str) -> tuple[str, ...]:
 
 def _refuse_keys(raw: Mapping[str, Any], where: str) -> None:
     for path, name, value in _leaves(raw, ""):
+        if isinstance(value, float) and not isfinite(value):
+            raise ConfigInvalid(f"{where}: {path} must be a finite number, got {value}")
         if name.lower() in _KEY_SETTINGS:
             raise ConfigInvalid(
                 f"{where}: {path}: a key must not stand in the file; put it into an environment "

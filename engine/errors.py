@@ -31,6 +31,10 @@ class RunStopped(EngineError):
         self.cause = cause
 
 
+class CallsKeepFailing(EngineError):
+    """Every call to one model fails for good: that says something of the set-up, not of probes."""
+
+
 class EventsDiffer(EngineError):
     """A recorded event is not what the plan and the cache give."""
 

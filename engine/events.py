@@ -125,6 +125,17 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
 
 Event = Started | Selected | Mutated | Barren | Probed | Credited | Finished
 
+
+def failures_of(event: Event) -> tuple[CallFailed, ...]:
+    """Return the calls that failed for good in *event*, whoever was asked."""
+    if isinstance(event, Probed):
+        own = (event.outcome,) if isinstance(event.outcome, CallFailed) else ()
+        return own + event.judgement.failures
+    if isinstance(event, (Mutated, Barren)):
+        return tuple(r.failure for r in event.rejections if r.failure is not None)
+    return ()
+
+
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Event)
 

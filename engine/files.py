@@ -9,8 +9,10 @@ dropped when the run is taken up again: its ticket is done once more from the ca
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -19,7 +21,7 @@ import msgspec
 
 from .config import Config, parse_config
 from .errors import FileInvalid, InputInvalid, RunConflict, RunStopped
-from .events import Barren, CallFailed, Event, Mutated, Probed, decode_event
+from .events import CallFailed, Event, decode_event, failures_of
 from .inputs import parse_facts, parse_questions, parse_templates, parse_vendors
 from .plan import Plan, decode_plan, encode_plan, first_difference
 from .planning import Texts
@@ -31,6 +33,8 @@ PLAN, EVENTS, STATUS, TIMINGS, LOG = (
     "timings.jsonl",
     "log.jsonl",
 )
+LOCK = ".lock"
+ASIDE = "-before-retry-"  # and a number: a run that --retry-failed replaced
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,12 +97,38 @@ class RunDirectory:
         """Whether a run was started here."""
         return (self.path / PLAN).exists()
 
-    def create(self, plan: Plan) -> None:
-        """Start a new run. Raises RunConflict when the folder holds something else."""
+    def begun(self) -> bool:
+        """Whether the run that was started here has recorded anything."""
+        events = self.path / EVENTS
+        return events.exists() and events.stat().st_size > 0
+
+    def make(self) -> None:
+        """Make the folder. Raises RunConflict when it holds something else than a run."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            if any(self.path.iterdir()):
-                raise RunConflict(f"{self.path} is not empty, and holds no run")
+            strangers = {path.name for path in self.path.iterdir()} - {LOCK}
+        except OSError as error:
+            raise InputInvalid(f"{self.path} cannot be written: {_cause(error)}") from None
+        if strangers and not self.exists():
+            raise RunConflict(f"{self.path} is not empty, and holds no run")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out: two that append to one recording would spoil it."""
+        try:
+            file = (self.path / LOCK).open("wb")
+        except OSError as error:
+            raise InputInvalid(f"{self.path} cannot be written: {_cause(error)}") from None
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunConflict(f"{self.path} is being run by another process") from None
+            yield
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write plan.json."""
+        try:
             self._replace(PLAN, encode_plan(plan))
         except OSError as error:
             raise InputInvalid(f"{self.path} cannot be written: {_cause(error)}") from None
@@ -122,7 +152,7 @@ class RunDirectory:
         """Return how the run stands; a missing or damaged file is a run that was cut off."""
         try:
             return msgspec.json.decode((self.path / STATUS).read_bytes(), type=Status)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return Status(state="running")
 
     def write_status(self, status: Status) -> None:
@@ -131,6 +161,13 @@ class RunDirectory:
             self._replace(STATUS, msgspec.json.format(msgspec.json.encode(status), indent=1))
         except OSError as error:
             raise disk_stop(error, self.path / STATUS) from None
+
+    def finished(self) -> bool:
+        """Whether the recording goes to the run's end."""
+        last = b""
+        for line in self.read_lines():
+            last = line
+        return b'"type":"finished"' in last[:40]
 
     def write_text(self, name: str, text: str) -> None:
         """Replace a file that is made from the others, such as scores.json."""
@@ -157,14 +194,14 @@ class RunDirectory:
         for number, line in enumerate(self.read_lines(), start=1):
             try:
                 yield decode_event(line)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise FileInvalid(f"{self.path / EVENTS}:{number}: not an event: {error}") from None
 
     def read_failures(self) -> dict[str, CallFailed]:
         """Return the calls that failed for good, by key: what a replay takes from the events."""
         failures: dict[str, CallFailed] = {}
         for event in self.read_events():
-            for failure in _failures(event):
+            for failure in failures_of(event):
                 failures[failure.key] = failure
         return failures
 
@@ -191,11 +228,18 @@ class RunDirectory:
             raise InputInvalid(f"{path} cannot be repaired: {_cause(error)}") from None
 
     def set_aside(self) -> Path:
-        """Rename this run to the first free NAME-before-retry-N beside it, and return that."""
+        """Move what was recorded to the first free NAME-before-retry-N beside it; return that."""
+        whole = self.path.resolve()
         number = 1
-        while (aside := self.path.with_name(f"{self.path.name}-before-retry-{number}")).exists():
+        while (aside := whole.with_name(f"{whole.name}{ASIDE}{number}")).exists():
             number += 1
-        self.path.rename(aside)
+        try:
+            aside.mkdir()
+            for file in sorted(whole.iterdir()):
+                if file.name != LOCK:
+                    file.rename(aside / file.name)
+        except OSError as error:
+            raise InputInvalid(f"{aside} cannot be written: {_cause(error)}") from None
         return aside
 
     def _replace(self, name: str, data: bytes) -> None:
@@ -207,15 +251,6 @@ class RunDirectory:
 def disk_stop(error: OSError, path: Path) -> RunStopped:
     """Return the stop that a failed write to *path* means."""
     return RunStopped(f"{path} cannot be written: {_cause(error)}", cause="disk")
-
-
-def _failures(event: Event) -> Iterator[CallFailed]:
-    if isinstance(event, Probed):
-        if isinstance(event.outcome, CallFailed):
-            yield event.outcome
-        yield from event.judgement.failures
-    elif isinstance(event, (Mutated, Barren)):
-        yield from (r.failure for r in event.rejections if r.failure is not None)
 
 
 def _end_of_last_line(file: BinaryIO, size: int) -> int:

@@ -101,6 +101,8 @@ def _toml(text: str, where: str) -> dict[str, dict[str, object]]:
 
 def _rows(text: str, where: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line, row) with the wanted column renamed to "text"."""
+    if text.lstrip().startswith("["):
+        raise FileInvalid(f"{where} is a JSON array; write one object a line (JSON Lines)")
     found = _json_rows(text, where) if text.lstrip().startswith("{") else _csv_rows(text, where)
     for line, row in found:
         column = next((name for name in columns if name in row), None)

@@ -68,8 +68,10 @@ def decode_plan(data: bytes, where: str) -> Plan:
     """Return the plan in *data*; *where* names its file in the error."""
     try:
         plan = msgspec.json.decode(data, type=Plan)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, TypeError, ValueError) as error:
         raise FileInvalid(f"{where} is no plan of this version: {error}") from error
+    if not plan.questions or not plan.templates:
+        raise FileInvalid(f"{where} has no questions or no templates")
     if plan.version != PLAN_VERSION:
         raise FileInvalid(f"{where} has plan version {plan.version}, this is {PLAN_VERSION}")
     return plan
@@ -82,11 +84,18 @@ def plan_digest(plan: Plan) -> str:
 
 def first_difference(recorded: Plan, wanted: Plan) -> str:
     """Return where two plans first differ, for a message: a setting and both values, short."""
-    for name in Plan.__struct_fields__:
-        ours, theirs = getattr(wanted, name), getattr(recorded, name)
-        if ours != theirs:
-            return f"{name} is {_short(theirs)} there and {_short(ours)} here"
-    raise ValueError("the plans do not differ")
+    path, theirs, ours = _leaf("", recorded, wanted)
+    return f"{path} is {_short(theirs)} there and {_short(ours)} here"
+
+
+def _leaf(path: str, recorded: object, wanted: object) -> tuple[str, object, object]:
+    """Return the innermost setting in which two different structs differ, and both values."""
+    if isinstance(recorded, msgspec.Struct) and type(recorded) is type(wanted):
+        for name in recorded.__struct_fields__:
+            theirs, ours = getattr(recorded, name), getattr(wanted, name)
+            if theirs != ours:
+                return _leaf(f"{path}.{name}" if path else name, theirs, ours)
+    return path, recorded, wanted
 
 
 def _short(value: object) -> str:

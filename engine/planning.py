@@ -122,7 +122,8 @@ def _refuse_twins(config: Config) -> None:
     """Two models that would share cached answers must have the same addresses."""
     first: dict[str, tuple[str, frozenset[str]]] = {}
     for name, settings in config.models.items():
-        addresses = frozenset((settings.base_url, *(e.base_url for e in settings.endpoints)))
+        urls = (settings.base_url, *(endpoint.base_url for endpoint in settings.endpoints))
+        addresses = frozenset(url.rstrip("/") for url in urls)
         identity_, here = model_identity(settings), addresses - {""}
         other, there = first.setdefault(identity_, (name, here))
         if here != there:

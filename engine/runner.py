@@ -9,6 +9,7 @@ be replayed to its recorded end, although the tickets after it miss.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -19,10 +20,13 @@ from ..cache.cached import KeyedProvider
 from ..cache.errors import CacheMiss
 from ..cache.keys import request_key
 from ..providers.errors import PoolUnavailable, ProviderError, SettingsInvalid
+from .errors import CallsKeepFailing
 from .events import CallFailed, Event, Role
 from .plan import Plan
 from .search import Job, Outcome, Search, Step
 from .stages import Answered, Call, ProbeResult, ProbeStages, Reply, Stage, mutate
+
+FAILURES_IN_A_ROW = 20  # with no answer between them: then it is no single request's fault
 
 T = TypeVar("T")
 Error = TypeVar("Error", bound=BaseException)
@@ -40,9 +44,13 @@ class Asker:
     ) -> None:
         self._providers = providers
         self._failures = dict(failures)
+        self._in_a_row: Counter[Role] = Counter()
 
     async def ask(self, call: Call) -> Reply:
-        """Return the reply; PoolUnavailable, SettingsInvalid and CacheError pause the run."""
+        """Return the reply, or raise what pauses the run.
+
+        That is PoolUnavailable, SettingsInvalid, CacheError, or CallsKeepFailing.
+        """
         key = request_key(call.request)
         if (failure := self._failures.get(key)) is not None:
             return failure
@@ -54,7 +62,15 @@ class Asker:
             failure = CallFailed(
                 role=call.role, key=key, error=type(error).__name__, message=str(error)
             )
-            return self._failures.setdefault(key, failure)
+            self._failures[key] = failure
+            self._in_a_row[call.role] += 1
+            if self._in_a_row[call.role] >= FAILURES_IN_A_ROW:
+                raise CallsKeepFailing(
+                    f"{FAILURES_IN_A_ROW} calls in a row to the {call.role} failed for good, "
+                    f"the last with: {error}"
+                ) from error
+            return failure
+        self._in_a_row[call.role] = 0
         return Answered(key=key, response=response)
 
     async def drive(self, stage: Stage[T]) -> T:

@@ -18,7 +18,17 @@ from ..cache.cached import Call
 from ..providers.base import Attempt
 from ..strategies.types import Verdict
 from .errors import EventsDiffer, RecordingEnded
-from .events import Answer, Barren, CallFailed, Credited, Event, Finished, Probed, encode_event
+from .events import (
+    Answer,
+    Barren,
+    CallFailed,
+    Credited,
+    Event,
+    Finished,
+    Probed,
+    encode_event,
+    failures_of,
+)
 
 
 class EventLog:
@@ -149,10 +159,10 @@ class RunLog:
             elif isinstance(event, Barren):
                 faults = [rejection.fault for rejection in event.rejections]
                 self._log.warning("no_usable_mutant", ticket=event.ticket, faults=faults)
-            elif isinstance(event, Probed):
-                self._failures(event)
             elif isinstance(event, Finished):
                 self._log.info("run_finished", reason=event.reason, probes=event.probes)
+            for failure in failures_of(event):
+                self._log.error("call_failed", role=failure.role, error=failure.message)
 
     def attempt_ended(self, attempt: Attempt) -> None:
         """Log an attempt that failed."""
@@ -162,16 +172,6 @@ class RunLog:
                 pool=attempt.pool,
                 error=attempt.error,
                 took_s=round(attempt.took_s, 3),
-                retry_in_s=attempt.retry_in_s,
-            )
-
-    def _failures(self, event: Probed) -> None:
-        failures = list(event.judgement.failures)
-        if isinstance(event.outcome, CallFailed):
-            failures.append(event.outcome)
-        for failure in failures:
-            self._log.error(
-                "call_failed", ticket=event.ticket, role=failure.role, error=failure.message
             )
 
 
@@ -186,6 +186,8 @@ class Tally:
         self.cost_usd = 0.0
         self.tickets = 0
         self.barren = 0
+        self.calls_failed = 0  # for good
+        self.finished: Finished | None = None
         self.probes = 0
         self.states: Counter[str] = Counter()  # failed, refused, truncated, unparsed
         self.judged: Counter[str] = Counter()  # by metric
@@ -206,6 +208,7 @@ class Tally:
     def write(self, events: tuple[Event, ...]) -> None:
         """Count what was applied."""
         for event in events:
+            self.calls_failed += len(failures_of(event))
             if isinstance(event, Probed):
                 self._count_probe(event)
             elif isinstance(event, Credited):
@@ -213,6 +216,8 @@ class Tally:
             elif isinstance(event, Barren):
                 self.tickets += 1
                 self.barren += 1
+            elif isinstance(event, Finished):
+                self.finished = event
 
     def _count_probe(self, event: Probed) -> None:
         self.probes += 1

@@ -36,7 +36,6 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     waited_s: float  # for a slot and for the rate limits
     took_s: float
     error: str = ""  # the error class, empty when a response arrived
-    retry_in_s: float | None = None  # how long the retry layer will wait before the next attempt
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0

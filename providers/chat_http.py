@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -96,6 +97,10 @@ class HttpProvider:
                 f"{self._model}: the endpoint cannot be called with these settings: "
                 f"{self._excerpt(error)}"
             ) from None
+        except aiohttp.ClientConnectorError as error:
+            # aiohttp's own words hold the address, and this message may end in an event.
+            words = os.strerror(error.os_error.errno or 0).lower()
+            raise ConnectionFailed(f"{self._model}: cannot connect: {words}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise ConnectionFailed(
                 f"{self._model}: connection failed: {self._excerpt(error)}"

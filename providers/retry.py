@@ -9,18 +9,18 @@ others, this request is at fault or had bad luck: AttemptsExhausted, one failed 
 gets through, every probe would fail one after the other and the run would end as a table of
 failures that says nothing of the model: Outage, and the run pauses until somebody resumes it.
 
-Both cases look alike from inside one request, so the layer counts the answers of the whole pool.
-An answer is a response, or an error that the endpoint itself sent; a connection refused or cut
-and a timeout (408 included: a gateway's word, not the model's) are none. A request remembers the
-count at its first attempt. If it has not moved by its last, then neither this request nor any
-other got an answer meanwhile. The count moves for this request's own answers too, so one 503
-among the timeouts is enough for AttemptsExhausted.
+Both cases look alike from inside one request. So the layer counts the answers of the whole pool:
+responses, and errors about a request itself. A 429, a 5xx, a cut connection and a timeout are
+none, for a gateway gives them too while the model behind it is gone. If the count has not moved
+since the request's first attempt, one small call decides: a request that breaks its endpoint must
+not pause the run at every resume, and where not even "OK" comes back there is an outage.
 """
 
 from __future__ import annotations
 
 from random import Random
 
+import msgspec
 import tenacity
 
 from .base import Clock, Provider
@@ -29,13 +29,11 @@ from .errors import (
     AttemptsExhausted,
     Outage,
     ProviderError,
-    RateLimited,
     ReplyUnusable,
     RequestRejected,
-    ServiceFailed,
     TransientError,
 )
-from .types import Request, Response
+from .types import Message, Request, Response
 
 FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 30.0
@@ -54,10 +52,8 @@ def wait_s(error: TransientError, *, attempt: int, jitter: float) -> float:
 
 
 def is_answer(error: ProviderError) -> bool:
-    """Return whether *error* shows that the endpoint answers at all."""
-    return isinstance(
-        error, RateLimited | ServiceFailed | RequestRejected | ReplyUnusable | AccessDenied
-    )
+    """Return whether *error* shows that the endpoint answers requests."""
+    return isinstance(error, RequestRejected | ReplyUnusable | AccessDenied)
 
 
 class Retrying:
@@ -91,7 +87,15 @@ class Retrying:
         try:
             return await self._try_again(request, first_error)
         except TransientError as error:
-            raise self._given_up(error, answers_before) from error
+            if self._answers == answers_before and not await self._answers_at_all(request):
+                raise Outage(
+                    f"{self._pool}: no call was answered during {self._attempts} attempts, "
+                    f"the last failed with: {error}"
+                ) from error
+            raise AttemptsExhausted(
+                f"{self._pool}: {self._attempts} attempts failed, the last with: {error}",
+                attempts=self._attempts,
+            ) from error
 
     async def _try_again(self, request: Request, first_error: TransientError) -> Response:
         failed_already: list[TransientError] = [first_error]
@@ -123,13 +127,13 @@ class Retrying:
         assert isinstance(error, TransientError)
         return wait_s(error, attempt=state.attempt_number, jitter=self._rng.random())
 
-    def _given_up(self, error: TransientError, answers_before: int) -> AttemptsExhausted | Outage:
-        if self._answers == answers_before:
-            return Outage(
-                f"{self._pool}: no call was answered during {self._attempts} attempts, "
-                f"the last failed with: {error}"
-            )
-        return AttemptsExhausted(
-            f"{self._pool}: {self._attempts} attempts failed, the last with: {error}",
-            attempts=self._attempts,
+    async def _answers_at_all(self, request: Request) -> bool:
+        """Make one small call in the manner of *request*, and tell whether it was answered."""
+        small = msgspec.structs.replace(
+            request, messages=(Message(role="user", content="Reply with OK."),)
         )
+        try:
+            await self._attempt(small)
+        except ProviderError as error:
+            return is_answer(error)
+        return True

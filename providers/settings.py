@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -12,6 +12,9 @@ from .types import Mode
 
 ProviderKind = Literal["http", "openai", "vllm", "simulated"]
 
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_HEADERS = re.compile(r"auth|key|token|cookie|secret", re.IGNORECASE)
 
@@ -19,8 +22,8 @@ _SECRET_HEADERS = re.compile(r"auth|key|token|cookie|secret", re.IGNORECASE)
 class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """US dollars for a million tokens, as the user declares them."""
 
-    input_per_mtok: float = 0.0
-    output_per_mtok: float = 0.0
+    input_per_mtok: NotNegative = 0.0
+    output_per_mtok: NotNegative = 0.0
 
     def cost_usd(self, input_tokens: int, output_tokens: int) -> float:
         """Return what so many tokens cost."""
@@ -50,15 +53,15 @@ class Planting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     seed: int = 0
-    rate: float = 0.1
-    traits: dict[str, float] = {}
-    categories: dict[str, float] = {}
-    languages: dict[str, float] = {}
-    claims: dict[str, float] = msgspec.field(
+    rate: Share = 0.1
+    traits: dict[str, Share] = {}
+    categories: dict[str, NotNegative] = {}
+    languages: dict[str, NotNegative] = {}
+    claims: dict[str, NotNegative] = msgspec.field(
         default_factory=lambda: {"openai": 0.7, "anthropic": 0.3}
     )
-    error: float = 0.0
-    forget: float = 0.1
+    error: Share = 0.0
+    forget: Share = 0.1
 
 
 class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -34,6 +34,7 @@ _FLAGS: dict[Flag, str] = {
     "one-question": "one question only; how others would do is not in the interval",
     "few-positives": f"fewer than {FEW}; widened to hold the naive interval, still rough",
     "few-negatives": f"fewer than {FEW}; widened to hold the naive interval, still rough",
+    "unfinished": "the run was stopped before its end; resume it, then score again",
     "missing-data": f"more than {MISSING_SHARE:.0%} of the probes; trust best–worst, not the rate",
 }
 

@@ -19,6 +19,7 @@ Flag = Literal[
     "few-positives",
     "few-negatives",
     "missing-data",
+    "unfinished",
 ]
 
 FEW = 8  # below this many, percentiles of resampled rows say more about luck than about the model
@@ -103,12 +104,14 @@ def score_table(
     prompt_version: str,
     seed: int,
     metrics: tuple[Metric, ...] = (),
+    finished: bool = True,
 ) -> tuple[Score, ...]:
     """Return a score for each metric that the table knows, the widest metric first.
 
     *metrics* names those to score even if no row has an opinion on them: without it, a run of
     which every probe failed would have no scores at all, instead of scores that say so.
-    All metrics see the same resampled templates and questions.
+    Scores of a run that is not *finished* are flagged. All metrics see the same resampled templates
+    and questions.
     """
     known = {*table.metrics, *metrics}
     return tuple(
@@ -120,19 +123,19 @@ def score_table(
             prompt_version=prompt_version,
             metric=metric,
             **msgspec.structs.asdict(table.counts(metric)),
-            **msgspec.structs.asdict(_estimate(table, metric, seed)),
+            **msgspec.structs.asdict(_estimate(table, metric, seed, finished=finished)),
         )
         for metric in METRICS
         if metric in known
     )
 
 
-def _estimate(table: ProbeTable, metric: Metric, seed: int) -> _Estimate:
+def _estimate(table: ProbeTable, metric: Metric, seed: int, *, finished: bool) -> _Estimate:
     counts = table.counts(metric)
     positives, judged = table.cells(metric)
     templates = int(np.count_nonzero(judged.any(axis=1)))
     questions = int(np.count_nonzero(judged.any(axis=0)))
-    flags = _flags(counts, templates, questions)
+    flags = _flags(counts, templates, questions, finished=finished)
     main = naive = analytic = None
     if counts.judged:
         naive = wilson(counts.positives, counts.judged)
@@ -160,7 +163,7 @@ def _estimate(table: ProbeTable, metric: Metric, seed: int) -> _Estimate:
     )
 
 
-def _flags(counts: Counts, templates: int, questions: int) -> tuple[Flag, ...]:
+def _flags(counts: Counts, templates: int, questions: int, *, finished: bool) -> tuple[Flag, ...]:
     some = counts.judged > 0
     raised: dict[Flag, bool] = {
         "nothing-judged": not some,
@@ -169,6 +172,7 @@ def _flags(counts: Counts, templates: int, questions: int) -> tuple[Flag, ...]:
         "few-positives": some and counts.positives < FEW,
         "few-negatives": some and counts.judged - counts.positives < FEW,
         "missing-data": counts.missing > MISSING_SHARE * counts.probes,
+        "unfinished": not finished,
     }
     return tuple(flag for flag, up in raised.items() if up)
 

@@ -205,7 +205,7 @@ def test_resuming_with_another_cache_is_refused(tmp_path: Path) -> None:
 
     done = ice(tmp_path, config, "--resume", "--cache", tmp_path / "other")
 
-    assert "resume with --cache and that folder" in one_line(done)
+    assert "go on with --cache and that folder" in one_line(done)
 
 
 def test_resuming_over_a_changed_event_changes_nothing(tmp_path: Path) -> None:

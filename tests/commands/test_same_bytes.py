@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from hydrometer.cache.disk import open_store
 from processes import command, environment, hydrometer, simulator, write_config
 
 PROBES = 120
@@ -85,21 +86,19 @@ def copy_run(recorded: Path, folder: Path) -> Path:
     return run
 
 
-def test_a_replay_with_an_empty_cache_fails_and_names_what_is_missing(
+async def test_a_replay_with_an_empty_cache_fails_and_names_what_is_missing(
     recorded: Path, tmp_path: Path
 ) -> None:
-    made = hydrometer("demo", "--out", tmp_path / "other", "-q", cwd=tmp_path)
-    assert made.returncode == 0, made.stderr
+    async with open_store(tmp_path / "empty"):
+        pass
 
+    empty = hydrometer("replay", recorded / "run", "--cache", tmp_path / "empty", cwd=tmp_path)
     nothing = hydrometer("replay", recorded / "run", "--cache", tmp_path / "none", cwd=tmp_path)
-    other = hydrometer(
-        "replay", recorded / "run", "--cache", tmp_path / "other" / "cache", cwd=tmp_path
-    )
 
+    assert empty.returncode == 1
+    assert "no stored answer for http:sim-helper" in empty.stderr
     assert nothing.returncode == 2
     assert "the cache in" in nothing.stderr
-    assert other.returncode == 1
-    assert "no stored answer for http:sim-helper" in other.stderr
     assert not (tmp_path / "none").exists()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from processes import command, environment, hydrometer, simulator, write_config
+from processes import command, environment, hydrometer, invoke, simulator, write_config
 
 
 def start(folder: Path, config: Path) -> subprocess.Popen[str]:
@@ -107,7 +107,7 @@ def test_a_wrong_address_is_one_clear_error(tmp_path: Path) -> None:
 
     assert done.returncode == 3, done.stderr
     assert "404" in done.stderr
-    assert "models.helper" in done.stderr
+    assert "base_url of models." in done.stderr
     assert status(tmp_path)["cause"] == "access"
 
 
@@ -141,3 +141,84 @@ def test_retry_failed_runs_anew_from_the_cache_and_keeps_the_old_run(tmp_path: P
     assert (tmp_path / "run" / "events.jsonl").read_bytes() == before
     timings = (tmp_path / "run" / "timings.jsonl").read_bytes()
     assert b'"source":"sent"' not in timings
+
+
+def test_two_processes_cannot_run_in_one_directory(tmp_path: Path) -> None:
+    with simulator("--latency-ms", "40") as url:
+        config = write_config(tmp_path, url, window=1, probes=400)
+        first = start(tmp_path, config)
+        wait_for_events(tmp_path, 5, first)
+        second = ice(tmp_path, config, "--resume")
+        first.send_signal(signal.SIGINT)
+        _, said = first.communicate(timeout=60)
+
+    assert second.returncode == 2
+    assert "run is being run by another process" in second.stderr
+    assert first.returncode == 130, said
+    assert hydrometer("replay", tmp_path / "run", cwd=tmp_path).returncode == 0
+
+
+TWO_TARGETS = """
+[models.one]
+provider = "simulated"
+model = "sim-one"
+vendor = "alibaba"
+[models.two]
+provider = "simulated"
+model = "sim-two"
+vendor = "alibaba"
+[models.helper]
+provider = "simulated"
+model = "sim-helper"
+[ice]
+targets = ["one", "two"]
+helper = "helper"
+probes = 20
+questions_per_visit = 5
+"""
+
+
+def test_several_targets_share_a_budget_and_resume_also_those_never_begun(tmp_path: Path) -> None:
+    config = tmp_path / "audit.toml"
+    config.write_text("[run]\nbudget = { calls = 15 }\n" + TWO_TARGETS)
+    stopped = ice(tmp_path, config)
+    begun = [path.name for path in (tmp_path / "run").iterdir()]
+    config.write_text(TWO_TARGETS)
+    resumed = ice(tmp_path, config, "--resume")
+    alone = invoke("score", tmp_path / "run", "--format", "csv")
+
+    assert stopped.returncode == 3, stopped.stderr
+    assert begun == ["one"]
+    assert resumed.returncode == 0, resumed.stderr
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["one", "two"]
+    assert [line.split(",")[1] for line in alone.stdout.splitlines()[1:]] == [
+        "one", "one", "two", "two",
+    ]  # fmt: skip
+
+
+def test_a_start_that_failed_does_not_block_the_corrected_command(tmp_path: Path) -> None:
+    config = tmp_path / "audit.toml"
+    keyed = TWO_TARGETS.replace('targets = ["one", "two"]', 'targets = ["one"]').replace(
+        'model = "sim-helper"', 'model = "sim-helper"\nheaders = { X-Key = "env:NO_SUCH_KEY" }'
+    )
+    config.write_text(keyed.replace('provider = "simulated"\nmodel = "sim-helper"',
+        'provider = "http"\nbase_url = "http://127.0.0.1:9/v1"\nmodel = "sim-helper"'))  # fmt: skip
+    failed = ice(tmp_path, config)
+    config.write_text(TWO_TARGETS.replace('targets = ["one", "two"]', 'targets = ["one"]'))
+    corrected = ice(tmp_path, config)
+
+    assert failed.returncode == 2
+    assert "NO_SUCH_KEY" in failed.stderr
+    assert status(tmp_path)["state"] == "finished"
+    assert corrected.returncode == 0, corrected.stderr
+
+
+def test_scores_of_a_stopped_run_are_flagged(tmp_path: Path) -> None:
+    config = tmp_path / "audit.toml"
+    text = TWO_TARGETS.replace('targets = ["one", "two"]', 'targets = ["one"]')
+    config.write_text("[run]\nbudget = { calls = 15 }\n" + text)
+    assert ice(tmp_path, config).returncode == 3
+
+    scores = msgspec.json.decode(invoke("score", tmp_path / "run", "--format", "json").stdout)
+
+    assert all("unfinished" in score["flags"] for score in scores)

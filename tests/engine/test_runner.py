@@ -12,6 +12,7 @@ from hydrometer.cache.cached import Cached
 from hydrometer.cache.errors import CacheMiss
 from hydrometer.cache.replay import ReplayOnly
 from hydrometer.cache.store import MemoryStore
+from hydrometer.engine.errors import CallsKeepFailing
 from hydrometer.engine.events import CallFailed, Event, Finished, Probed, Role, Selected
 from hydrometer.engine.plan import Plan
 from hydrometer.engine.runner import Asker, run_search
@@ -193,3 +194,21 @@ async def test_an_error_of_the_sink_comes_out_as_it_is() -> None:
 
     with pytest.raises(OSError, match="No space left"):
         await run_search(make_plan(), Asker(dict.fromkeys(roles, cached), {}), full)
+
+
+async def test_a_model_that_fails_every_call_for_good_pauses_the_run() -> None:
+    def reject(request: Request) -> Response | Exception:
+        if request.identity == "fake:target":
+            return RequestRejected("no such parameter", status=400)
+        return simulated(request)
+
+    provider = FunctionProvider(reject)
+
+    with pytest.raises(CallsKeepFailing) as caught:
+        await run(make_plan(window=1, probes=80), provider)
+
+    assert str(caught.value) == (
+        "20 calls in a row to the target failed for good, the last with: no such parameter"
+    )
+    asked = [request for request in provider.requests if request.identity == "fake:target"]
+    assert len(asked) == 20

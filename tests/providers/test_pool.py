@@ -205,10 +205,10 @@ async def test_endpoint_nobody_listens_at_is_an_outage_that_shows_no_key() -> No
                 await pool.complete(make_request())
 
     assert str(caught.value).startswith(
-        "qwen: no call was answered during 3 attempts, the last failed with: m: connection failed: "
+        "qwen: no call was answered during 3 attempts, the last failed with: m: cannot connect: "
     )
-    assert [attempt.error for attempt in observer.attempts] == ["ConnectionFailed"] * 3
-    assert budget.spent() == Spent(calls=3)
+    assert [attempt.error for attempt in observer.attempts] == ["ConnectionFailed"] * 4
+    assert budget.spent() == Spent(calls=4)
     assert len(clock.slept) == 2
     shown = f"{caught.value!r} {caught.value.__cause__!r} {pool!r} {observer.attempts} {settings}"
     assert KEY not in shown

@@ -7,7 +7,14 @@ from random import Random
 
 import anyio
 import pytest
-from fakes import FakeClock, GatedProvider, ScriptedProvider, make_request, make_response
+from fakes import (
+    FakeClock,
+    FunctionProvider,
+    GatedProvider,
+    ScriptedProvider,
+    make_request,
+    make_response,
+)
 from hydrometer.providers.base import Provider
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.errors import (
@@ -99,7 +106,7 @@ async def test_rate_limited_request_waits_as_long_as_the_server_asked() -> None:
 
 async def test_exhausted_attempts_say_how_many_and_why() -> None:
     last = ServiceFailed("m answered 503: down", status=503)
-    inner = ScriptedProvider(ConnectionFailed("cut"), TimedOut("late"), last)
+    inner = ScriptedProvider(ConnectionFailed("cut"), TimedOut("late"), last, make_response("OK"))
 
     with pytest.raises(AttemptsExhausted) as caught:
         await retrying(inner, FakeClock()).complete(make_request())
@@ -107,7 +114,10 @@ async def test_exhausted_attempts_say_how_many_and_why() -> None:
     assert str(caught.value) == "qwen: 3 attempts failed, the last with: m answered 503: down"
     assert caught.value.attempts == 3
     assert caught.value.__cause__ is last
-    assert len(inner.requests) == 3
+    assert [request.messages[-1].content for request in inner.requests] == [
+        *(["Who made you?"] * 3),
+        "Reply with OK.",
+    ]
 
 
 async def test_nobody_answered_is_an_outage() -> None:
@@ -124,13 +134,19 @@ async def test_nobody_answered_is_an_outage() -> None:
     assert caught.value.__cause__ is last
 
 
-@pytest.mark.parametrize("own", [0, 1, 2])
-async def test_one_answer_of_its_own_is_no_outage(own: int) -> None:
-    script: list[TransientError] = [ConnectionFailed("cut") for _ in range(3)]
-    script[own] = RateLimited("over quota")
+@pytest.mark.parametrize("error", TRANSIENT, ids=lambda error: type(error).__name__)
+async def test_what_a_gateway_says_for_a_dead_model_is_no_answer(error: TransientError) -> None:
+    with pytest.raises(Outage):
+        await retrying(ScriptedProvider(error), FakeClock()).complete(make_request())
+
+
+async def test_a_request_that_breaks_its_endpoint_fails_alone() -> None:
+    def answer(request: Request) -> Response | Exception:
+        text = request.messages[-1].content
+        return make_response("OK") if text == "Reply with OK." else ConnectionFailed("cut")
 
     with pytest.raises(AttemptsExhausted):
-        await retrying(ScriptedProvider(*script), FakeClock()).complete(make_request())
+        await retrying(FunctionProvider(answer), FakeClock()).complete(make_request())
 
 
 class Endpoint:
@@ -205,8 +221,10 @@ async def test_answer_from_before_the_first_attempt_does_not_count() -> None:
 async def test_single_attempt_is_all_there_is() -> None:
     clock = FakeClock()
 
+    inner = ScriptedProvider(TRANSIENT[0], make_response("OK"))
+
     with pytest.raises(AttemptsExhausted):
-        await retrying(ScriptedProvider(TRANSIENT[0]), clock, attempts=1).complete(make_request())
+        await retrying(inner, clock, attempts=1).complete(make_request())
 
     assert clock.slept == []
 
@@ -280,8 +298,6 @@ def test_what_counts_as_an_answer() -> None:
     answers = [type(error).__name__ for error in (*TRANSIENT, *FINAL) if is_answer(error)]
 
     assert answers == [
-        "RateLimited",
-        "ServiceFailed",
         "AccessDenied",
         "ReplyUnusable",
         "RequestRejected",
