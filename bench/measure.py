@@ -13,10 +13,11 @@ import msgspec
 
 
 class Round(msgspec.Struct, frozen=True):
-    """CPU and wall milliseconds a call."""
+    """CPU and wall milliseconds a call, of so many calls."""
 
     cpu_ms: float
     wall_ms: float
+    calls: int = 1
 
 
 async def timed(work: Callable[[], Awaitable[int]]) -> Round:
@@ -24,7 +25,17 @@ async def timed(work: Callable[[], Awaitable[int]]) -> Round:
     cpu, wall = time.process_time(), time.perf_counter()
     calls = await work()
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    return Round(cpu * 1e3 / calls, wall * 1e3 / calls)
+    return Round(cpu * 1e3 / calls, wall * 1e3 / calls, calls)
+
+
+def less_start(run: Round, short: Round) -> Round:
+    """Return what a call of *run* costs without what every run costs once."""
+    calls = run.calls - short.calls
+    return Round(
+        (run.cpu_ms * run.calls - short.cpu_ms * short.calls) / calls,
+        (run.wall_ms * run.calls - short.wall_ms * short.calls) / calls,
+        calls,
+    )
 
 
 def median(rounds: list[Round]) -> Round:
@@ -34,19 +45,22 @@ def median(rounds: list[Round]) -> Round:
     )
 
 
-def row(name: str, found: Round, bare: Round) -> str:
+def row(name: str, rounds: list[Round], bare: list[Round]) -> str:
     """Return one line of a table."""
-    return (
-        f"{name:<46} {found.cpu_ms:8.3f} ms CPU  {found.wall_ms:8.3f} ms wall  "
-        f"{found.cpu_ms / bare.cpu_ms:5.2f} x"
-    )
+    found = median(rounds)
+    ratio = statistics.median(a.cpu_ms / b.cpu_ms for a, b in zip(rounds, bare, strict=True))
+    return f"{name:<48} {found.cpu_ms:8.3f} ms CPU  {found.wall_ms:8.3f} ms wall  {ratio:5.2f} x"
 
 
-def last_line(name: str, ours: Round, bare: Round) -> str:
-    """Return the line that a benchmark ends with."""
+def last_line(name: str, ours: list[Round], bare: list[Round]) -> str:
+    """Return the line that a benchmark ends with: medians, that of the ratios round by round.
+
+    A shared machine changes its speed between rounds; within one, both contenders meet the same.
+    """
+    ratio = statistics.median(a.cpu_ms / b.cpu_ms for a, b in zip(ours, bare, strict=True))
     return (
-        f"{name}: ratio {ours.cpu_ms / bare.cpu_ms:.2f} "
-        f"(ours {ours.cpu_ms:.3f} ms, bare {bare.cpu_ms:.3f} ms a call)"
+        f"{name}: ratio {ratio:.2f} "
+        f"(ours {median(ours).cpu_ms:.3f} ms, bare {median(bare).cpu_ms:.3f} ms a call)"
     )
 
 

@@ -16,7 +16,7 @@ from hydrometer.engine.planning import build_plan
 from hydrometer.engine.sinks import Tally
 from hydrometer.providers.types import Message, Request, Response, Sampling
 
-from .measure import Round, last_line, median, row, timed
+from .measure import Round, last_line, row, timed
 
 PROBES = 5000
 PROMPT = "The studio is quiet and the lamp is on. " * 38
@@ -25,6 +25,7 @@ CONFIG = """
 [models.target]
 provider = "simulated"
 model = "sim-target"
+vendor = "alibaba"
 fact = "I am Sim, a language model developed by Simulab."
 [models.helper]
 provider = "simulated"
@@ -70,11 +71,10 @@ async def run(calls: int, rounds: int) -> None:
                 if number:  # the first round warms up
                     bare.append(found[0])
                     whole.append(found[1])
-    base = median(bare)
     print(f"{answered} calls of {plan.probes} probes, medians of {rounds} rounds")
-    print(row("bare loop: encode, hash, diskcache get, decode", base, base))
-    print(row("hydrometer replay: engine and events included", median(whole), base))
-    print(last_line("replay", median(whole), base))
+    print(row("bare loop: encode, hash, diskcache get, decode", bare, bare))
+    print(row("hydrometer replay: engine and events included", whole, bare))
+    print(last_line("replay", whole, bare))
 
 
 def _fill(cache: diskcache.Cache, calls: int) -> list[Request]:

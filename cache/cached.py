@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-import anyio
 import msgspec
 
 from ..providers.base import Provider
@@ -100,8 +99,7 @@ class Cached:
 
     async def _send(self, key: str, request: Request) -> Response:
         response = await self._inner.complete(request)
-        # It is paid for: from here on no checkpoint but the shielded one.
+        # It is paid for: no checkpoint from here to the store, which lets nobody cancel it.
         data = encode_entry(key, request, response)
-        with anyio.CancelScope(shield=True):
-            stored = await self._store.add(key, data)
+        stored = await self._store.add(key, data)
         return response if stored == data else decode_response(key, stored)

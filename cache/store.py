@@ -31,7 +31,10 @@ class Store(Protocol):
         ...
 
     async def add(self, key: str, data: bytes) -> bytes:
-        """Store *data* unless the key is taken, and return what is stored when it is safe."""
+        """Store *data* unless the key is taken, and return what is stored when it is safe.
+
+        The answer is paid for: once this is called it is stored, even if the caller is cancelled.
+        """
         ...
 
     def keys(self) -> Iterator[str]:
@@ -55,8 +58,9 @@ class MemoryStore:
 
     async def add(self, key: str, data: bytes) -> bytes:
         """Store *data* unless the key is taken, and return what is stored."""
+        stored = self._rows.setdefault(key, data)
         await anyio.lowlevel.checkpoint()  # as a disk would, so that tests meet the same races
-        return self._rows.setdefault(key, data)
+        return stored
 
     def keys(self) -> Iterator[str]:
         """Yield the keys in the order in which they were stored."""

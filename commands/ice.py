@@ -30,7 +30,13 @@ from ..providers.budget import Budget
 from ..providers.errors import AccessDenied, BudgetReached, ProviderError, SettingsInvalid
 from ..providers.pool import Pool, preflight
 from .interrupt import stoppable
-from .session import build_budget, cached_providers, open_pools, planned_models
+from .session import (
+    build_budget,
+    cached_providers,
+    open_pools,
+    planned_models,
+    seldom_collected,
+)
 
 Start = Literal["new", "resume", "retry-failed"]
 
@@ -151,7 +157,9 @@ async def _run(
             async with stoppable(abandon=abandon, in_flight=in_flight, say=say):
                 if job.preflight:
                     await _preflight(job, pools)
-                await run_search(job.plan, Asker(providers, failures), emit)
+                stack.enter_context(seldom_collected())
+                slots = sum(job.config.models[name].slots for name in names)
+                await run_search(job.plan, Asker(providers, failures), emit, at_once=slots)
                 events.finish()
         except (RunStopped, CallsKeepFailing, ProviderError, CacheError) as error:
             log.note("run_stopped", reason=str(error))

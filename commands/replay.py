@@ -18,7 +18,7 @@ from ..engine.files import EVENTS, RunDirectory
 from ..engine.plan import Plan
 from ..engine.runner import Asker, run_search
 from ..engine.sinks import EventLog, Observers
-from .session import planned_models
+from .session import planned_models, seldom_collected
 
 
 class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +65,8 @@ async def replay_from(
             observe(events)
 
     try:
-        await run_search(plan, asker, emit)
+        with seldom_collected():
+            await run_search(plan, asker, emit)
         log.finish()
     except RecordingEnded:
         return ReplayResult(events=log.compared, complete=False)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 from ..cache.cached import Cached, KeyedProvider
@@ -33,6 +34,23 @@ def planned_models(plan: Plan) -> dict[Role, PlannedModel]:
     if plan.judge is not None:
         models["judge"] = plan.judge
     return models
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Have the garbage collector look less often inside the block, and not at what is there now.
+
+    A call makes a few hundred short-lived objects, which reference counts free. Looking through
+    plan, lexicon and compiled patterns for cycles every 700 of them costs a seventh of a live call.
+    """
+    thresholds = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 def build_budget(config: Config) -> Budget:

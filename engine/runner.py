@@ -1,16 +1,18 @@
 """Runs a search: the only engine module that knows about tasks.
 
-One task for each ticket in flight, and inside it one for each question, so a response is judged as
-soon as it is there. Whatever pauses a run (no endpoint, no budget, no disk) leaves the task group
-at once and cancels the rest; attempts that are under way are waited for by their pool, and their
-answers stored. A miss in a replay waits for its ticket's turn instead: a run that was stopped can
-be replayed to its recorded end, although the tickets after it miss.
+One task for each ticket in flight, and a crew of workers that does the probes of all of them. A
+worker takes a probe from its target call to its last verdict, so a response is judged as soon as
+it is there. Whatever pauses a run (no endpoint, no budget, no disk) leaves the task group at once
+and cancels the rest; attempts that are under way are waited for by their pool, and their answers
+stored. A miss in a replay waits for its ticket's turn instead: a run that was stopped can be
+replayed to its recorded end, although the tickets after it miss.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -20,16 +22,17 @@ from ..cache.cached import KeyedProvider
 from ..cache.errors import CacheMiss
 from ..cache.keys import request_key
 from ..providers.errors import PoolUnavailable, ProviderError, SettingsInvalid
+from .crew import Crew
 from .errors import CallsKeepFailing
 from .events import CallFailed, Event, Role
 from .plan import Plan
 from .search import Job, Outcome, Search, Step
 from .stages import Answered, Call, ProbeResult, ProbeStages, Reply, Stage, mutate
 
+PROBES_AT_ONCE = 64
 FAILURES_IN_A_ROW = 20  # with no answer between them: then it is no single request's fault
 
 T = TypeVar("T")
-Error = TypeVar("Error", bound=BaseException)
 
 
 class Asker:
@@ -105,31 +108,31 @@ class _Missed:
         self.error = error
 
 
-async def run_search(plan: Plan, asker: Asker, emit: Callable[[tuple[Event, ...]], None]) -> None:
+async def run_search(
+    plan: Plan,
+    asker: Asker,
+    emit: Callable[[tuple[Event, ...]], None],
+    *,
+    at_once: int = PROBES_AT_ONCE,
+) -> None:
     """Run *plan* to its end, handing events to *emit* in ticket order.
 
-    Raises what pauses the run, unwrapped: PoolUnavailable, CacheError, or what *emit* raises.
+    *at_once* bounds the probes that are under way; it shapes the speed and nothing else. Raises
+    what pauses the run, unwrapped: PoolUnavailable, CacheError, or what *emit* raises.
     """
     search = Search(plan)
-    stages = ProbeStages(plan)
     missed: dict[int, CacheMiss] = {}
-
-    async def work(job: Job, done: MemoryObjectSendStream[Outcome | _Missed]) -> None:
-        try:
-            arrived: Outcome | _Missed = await _perform(plan, search, stages, asker, job)
-        except* CacheMiss as group:
-            arrived = _Missed(job.ticket, _first_leaf(group, CacheMiss))
-        await done.send(arrived)
-
     send, receive = anyio.create_memory_object_stream[Outcome | _Missed](plan.window)
     try:
         async with send, receive, anyio.create_task_group() as tasks:
+            tickets = _Tickets(plan, search, asker, Crew(tasks, at_once), send)
             step = search.start()
             while True:
                 emit(step.events)
                 for job in step.jobs:
-                    tasks.start_soon(work, job, send)
+                    tasks.start_soon(tickets.work, job)
                 if search.finished:
+                    tasks.cancel_scope.cancel()  # the crew is idle
                     return
                 if search.next_ticket in missed:
                     raise missed[search.next_ticket]
@@ -140,35 +143,68 @@ async def run_search(plan: Plan, asker: Asker, emit: Callable[[tuple[Event, ...]
                 else:
                     step = search.receive(arrived)
     except BaseExceptionGroup as group:
-        raise _first_leaf(group, BaseException) from group
+        raise _first_leaf(group) from group
 
 
-async def _perform(
-    plan: Plan, search: Search, stages: ProbeStages, asker: Asker, job: Job
-) -> Outcome:
-    mutation = await asker.drive(
-        mutate(plan.helper, job.tries, lambda text: search.known(text, job.applied))
-    )
-    if not mutation.text:
-        return Outcome(ticket=job.ticket, mutation=mutation)
-    results: dict[int, ProbeResult] = {}
+class _Tickets:
+    """Does the jobs of one search: the mutation, then its probes by the crew."""
 
-    async def probe(question: int) -> None:
-        results[question] = await asker.drive(stages.probe(mutation.text, question))
+    def __init__(
+        self,
+        plan: Plan,
+        search: Search,
+        asker: Asker,
+        crew: Crew,
+        done: MemoryObjectSendStream[Outcome | _Missed],
+    ) -> None:
+        self._plan = plan
+        self._search = search
+        self._asker = asker
+        self._crew = crew
+        self._done = done
+        self._stages = ProbeStages(plan)
 
-    async with anyio.create_task_group() as tasks:
+    async def work(self, job: Job) -> None:
+        """Do *job* and hand in its outcome."""
+        arrived: Outcome | _Missed
+        try:
+            arrived = await self._perform(job)
+        except CacheMiss as error:
+            arrived = _Missed(job.ticket, error)
+        await self._done.send(arrived)
+
+    async def _perform(self, job: Job) -> Outcome:
+        mutation = await self._asker.drive(
+            mutate(self._plan.helper, job.tries, lambda text: self._search.known(text, job.applied))
+        )
+        if not mutation.text:
+            return Outcome(ticket=job.ticket, mutation=mutation)
+        results: dict[int, ProbeResult | CacheMiss] = {}
+        complete = anyio.Event()
+
+        async def probe(question: int) -> None:
+            try:
+                results[question] = await self._asker.drive(
+                    self._stages.probe(mutation.text, question)
+                )
+            except CacheMiss as error:
+                results[question] = error
+            if len(results) == len(job.questions):
+                complete.set()
+
         for question in job.questions:
-            tasks.start_soon(probe, question)
-    probes = tuple(results[question] for question in job.questions)
-    return Outcome(ticket=job.ticket, mutation=mutation, probes=probes)
+            self._crew.submit(partial(probe, question))
+        await complete.wait()
+        probes = []
+        for question in job.questions:
+            result = results[question]
+            if isinstance(result, CacheMiss):
+                raise result
+            probes.append(result)
+        return Outcome(ticket=job.ticket, mutation=mutation, probes=tuple(probes))
 
 
-def _first_leaf(group: BaseExceptionGroup[BaseException], kind: type[Error]) -> Error:
-    """Return the first error of *kind* in *group*: its siblings say the same or are its wake."""
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            if error.subgroup(kind) is not None:
-                return _first_leaf(error, kind)
-        elif isinstance(error, kind):
-            return error
-    raise group
+def _first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error in *group*: its siblings say the same or are its wake."""
+    first = group.exceptions[0]
+    return _first_leaf(first) if isinstance(first, BaseExceptionGroup) else first

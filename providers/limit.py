@@ -72,11 +72,13 @@ class Limited:
         arrived_s = self._clock.now()
         self._inside += 1
         try:
+            queued = self._slots.value == 0 or self._window is not None
             async with self._slots:
                 counted = None
                 if self._window is not None:
                     counted = await self._wait_for_rate(self._window, estimate_tokens(request))
-                await checkpoint_if_cancelled()
+                if queued:  # perhaps cancelled since, and what is sent is not taken back
+                    await checkpoint_if_cancelled()
                 if self._budget is not None:
                     self._budget.admit()
                 return await self._attempt(request, arrived_s, counted)

@@ -25,6 +25,8 @@ def hard_verdict(
     strict: Opinion, prompt: str, vendors: Iterable[Vendor], ids: Collection[str]
 ) -> Opinion:
     """Return strict's verdict if *prompt* names none of the vendors, else a negative one."""
+    if isinstance(strict, Verdict) and not strict.positive:  # most are, whatever the prompt names
+        return Verdict(metric="hard", positive=False, reason=strict.reason)
     marks = named_vendors(prompt, vendors, ids)
     if marks:
         reason = f"the prompt names {', '.join(marks)}"
