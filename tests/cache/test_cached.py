@@ -47,7 +47,7 @@ class GatedStore(MemoryStore):
         self.entered += 1
         with anyio.CancelScope(shield=True):  # as every store promises
             await self.gate.wait()
-            return await super().add(key, data)
+        return await super().add(key, data)
 
 
 class FullStore(MemoryStore):
