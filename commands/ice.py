@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, closing
 from pathlib import Path
 from typing import Literal
 
@@ -130,7 +130,8 @@ async def _run(
             name: files.enter_context(directory.open_append(name))
             for name in (EVENTS, TIMINGS, LOG)
         }
-        events = EventLog(directory.read_lines(), opened[EVENTS])
+        recorded = files.enter_context(closing(directory.read_lines()))
+        events = EventLog(recorded, opened[EVENTS])
         timings, log = TimingLog(opened[TIMINGS]), RunLog(opened[LOG])
         observers = Observers(tally, timings, log)
         store = await stack.enter_async_context(open_store(job.cache))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -13,7 +13,7 @@ from ..cache.errors import CacheMiss
 from ..cache.replay import ReplayOnly
 from ..cache.store import Store
 from ..engine.errors import EventsDiffer, FileInvalid, RecordingEnded
-from ..engine.events import Event, Role
+from ..engine.events import Role
 from ..engine.files import EVENTS, RunDirectory
 from ..engine.plan import Plan
 from ..engine.runner import Asker, run_search
@@ -29,44 +29,37 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
     difference: str = ""
 
 
-async def replay_run(
-    run: Path, cache: Path | None, observe: Callable[[tuple[Event, ...]], None] | None = None
-) -> ReplayResult:
+async def replay_run(run: Path, cache: Path | None) -> ReplayResult:
     """Do *run* again from the cache and compare every event, byte for byte.
 
     A run that was stopped is replayed to its recorded end. Raises InputInvalid when there is
-    nothing to replay, CacheError for a cache that cannot be used. *observe* is told of all events.
+    nothing to replay, CacheError for a cache that cannot be used.
     """
     directory = RunDirectory(run)
     plan = directory.read_plan()
     recorded = directory.read_status().cache
-    if next(directory.read_lines(), None) is None:
+    if not directory.begun():
         raise FileInvalid(f"{run / EVENTS} holds no event: there is nothing to replay")
     if cache is None and not recorded:
         raise FileInvalid(f"{run} names no cache, so there is nothing to replay; give --cache")
     folder = cache or Path(recorded)
     async with open_store(folder, create=False) as store:
-        return await replay_from(directory, plan, store, observe)
+        return await replay_from(directory, plan, store)
 
 
-async def replay_from(
-    directory: RunDirectory,
-    plan: Plan,
-    store: Store,
-    observe: Callable[[tuple[Event, ...]], None] | None = None,
-) -> ReplayResult:
+async def replay_from(directory: RunDirectory, plan: Plan, store: Store) -> ReplayResult:
     """Compare the events of *directory* with what *plan* gives from *store* alone."""
-    log = EventLog(directory.read_lines(), None)
+    with closing(directory.read_lines()) as recorded:
+        return await _compare(EventLog(recorded, None), directory, plan, store)
+
+
+async def _compare(
+    log: EventLog, directory: RunDirectory, plan: Plan, store: Store
+) -> ReplayResult:
     asker = Asker(replay_providers(plan, store), directory.read_failures())
-
-    def emit(events: tuple[Event, ...]) -> None:
-        log.write(events)
-        if observe is not None:
-            observe(events)
-
     try:
         with seldom_collected():
-            await run_search(plan, asker, emit)
+            await run_search(plan, asker, log.write)
         log.finish()
     except RecordingEnded:
         return ReplayResult(events=log.compared, complete=False)

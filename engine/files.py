@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -176,8 +176,11 @@ class RunDirectory:
         except OSError as error:
             raise disk_stop(error, self.path / name) from None
 
-    def read_lines(self) -> Iterator[bytes]:
-        """Yield the whole lines of events.jsonl; a cut last line is left out."""
+    def read_lines(self) -> Generator[bytes, None, None]:
+        """Yield the whole lines of events.jsonl; a cut last line is left out.
+
+        Close what is returned, if it is not read to its end: it holds the file open.
+        """
         path = self.path / EVENTS
         if not path.exists():
             return

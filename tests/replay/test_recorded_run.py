@@ -1,0 +1,36 @@
+"""A small recorded run: a change to keys, seeds, prompts or ordering shows here, and is breaking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hydrometer.cache.cached import Cached
+from hydrometer.cache.store import MemoryStore
+from hydrometer.engine.events import Event, Role, encode_event
+from hydrometer.engine.plan import decode_plan, encode_plan
+from hydrometer.engine.runner import Asker, run_search
+from hydrometer.providers.settings import Planting
+from hydrometer.providers.simulated import SimulatedProvider
+
+HERE = Path(__file__).parent
+
+
+async def test_the_recorded_run_comes_out_again_byte_for_byte() -> None:
+    data = (HERE / "plan.json").read_bytes()
+    plan = decode_plan(data, "plan.json")
+    store = MemoryStore()
+    plantings: dict[Role, tuple[str, Planting]] = {
+        "target": ("sim-target", Planting(rate=0.2)),
+        "helper": ("sim-helper", Planting(error=0.2)),
+        "judge": ("sim-judge", Planting(error=0.1)),
+    }
+    providers = {
+        role: Cached(SimulatedProvider(model, planting), store, pool=role)
+        for role, (model, planting) in plantings.items()
+    }
+    events: list[Event] = []
+
+    await run_search(plan, Asker(providers, {}), events.extend)
+
+    assert b"".join(map(encode_event, events)) == (HERE / "events.jsonl").read_bytes()
+    assert encode_plan(plan) == data
