@@ -1,4 +1,4 @@
-"""A small recorded run: a change to keys, seeds, prompts or ordering shows here, and is breaking."""
+"""A small recorded run: a change to keys, seeds, prompts or ordering shows here: it is breaking."""
 
 from __future__ import annotations
 
