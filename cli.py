@@ -34,7 +34,6 @@ from .engine.sinks import Tally
 from .providers.budget import Budget
 from .providers.errors import ProviderError
 from .providers.settings import Planting
-from .providers.simulator import SimulatorSettings, run_simulator
 from .report.formats import to_csv, to_json, to_markdown
 from .report.terminal import score_table_view
 from .scoring.scores import Score
@@ -337,6 +336,11 @@ def simulate(
 
     Example: hydrometer simulate --port 8000 --latency-ms 200 --errors 0.1
     """
+    from .providers.simulator import (  # noqa: PLC0415 (aiohttp is a third of a start)
+        SimulatorSettings,
+        run_simulator,
+    )
+
     with errors_as_lines(debug=debug):
         settings = SimulatorSettings(
             port=port,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Literal, Protocol
 
+import anyio
 import msgspec
 
 from ..providers.base import Provider
@@ -99,7 +100,8 @@ class Cached:
 
     async def _send(self, key: str, request: Request) -> Response:
         response = await self._inner.complete(request)
-        # It is paid for: no checkpoint from here to the store, which lets nobody cancel it.
+        # It is paid for: from here on no checkpoint but the shielded one.
         data = encode_entry(key, request, response)
-        stored = await self._store.add(key, data)
+        with anyio.CancelScope(shield=True):
+            stored = await self._store.add(key, data)
         return response if stored == data else decode_response(key, stored)

@@ -31,10 +31,7 @@ class Store(Protocol):
         ...
 
     async def add(self, key: str, data: bytes) -> bytes:
-        """Store *data* unless the key is taken, and return what is stored when it is safe.
-
-        The answer is paid for: once this is called it is stored, even if the caller is cancelled.
-        """
+        """Store *data* unless the key is taken, and return what is stored when it is safe."""
         ...
 
     def keys(self) -> Iterator[str]:

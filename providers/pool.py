@@ -10,7 +10,6 @@ import msgspec
 
 from .base import AttemptObserver, Clock, Provider
 from .budget import Budget
-from .chat_http import open_http
 from .errors import AccessDenied, Outage, ReplyUnusable, RequestRejected, SettingsInvalid
 from .limit import Limited, LimitStatistics
 from .retry import Retrying
@@ -61,6 +60,8 @@ async def open_pool(
         adapter: Provider
         match settings.provider:
             case "http":
+                from .chat_http import open_http  # noqa: PLC0415 (aiohttp is a third of a start)
+
                 opened = open_http(
                     settings,
                     slots=settings.slots,

@@ -45,8 +45,7 @@ class GatedStore(MemoryStore):
 
     async def add(self, key: str, data: bytes) -> bytes:
         self.entered += 1
-        with anyio.CancelScope(shield=True):  # as every store promises
-            await self.gate.wait()
+        await self.gate.wait()
         return await super().add(key, data)
 
 

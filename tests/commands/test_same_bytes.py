@@ -11,7 +11,7 @@ import pytest
 from hydrometer.cache.disk import open_store
 from processes import command, environment, hydrometer, simulator, write_config
 
-PROBES = 120
+PROBES = 90
 
 
 def run_ice(folder: Path, url: str, window: int, *more: str) -> bytes:
