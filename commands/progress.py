@@ -41,7 +41,11 @@ class Progress:
         facts.append(f"sent {sent}, cached {cached}")
         if failed := sum(tally.attempts_failed.values()):
             facts.append(f"failed attempts {failed}")
-        facts += [f"{name} {count}" for name, count in sorted(tally.states.items()) if count]
+        if tally.calls_failed:
+            facts.append(f"failed for good {tally.calls_failed}")
+        for name in ("refused", "truncated", "unparsed"):
+            if count := tally.states[name]:
+                facts.append(f"{name} {count}")
         if self._priced:
             facts.append(f"${tally.cost_usd:.2f}")
         if speed > 0 and done < self._probes:

@@ -23,6 +23,7 @@ from random import Random
 
 import msgspec
 
+from ..strategies.base import Selector
 from ..strategies.templates import balanced_sample
 from ..strategies.tree import Tree
 from ..strategies.types import NodeId, Verdict
@@ -76,6 +77,7 @@ class Search:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._selector: Selector = plan.selector
         self._tree = Tree(len(plan.templates))
         self._texts = [template.text for template in plan.templates]  # by tree node
         self._seen = dict.fromkeys(self._texts, 0)  # text -> tickets applied when it was new
@@ -183,7 +185,7 @@ class Search:
         level = self._tree.levels[job.path[-1]]
         gain = 0.0
         if judged:  # unread answers are no evidence, neither for nor against
-            gain = self._plan.selector.gain(level=level, successes=successes, probes=judged)
+            gain = self._selector.gain(level=level, successes=successes, probes=judged)
         self._tree.credit(job.path, gain)
         node = None
         if self._plan.admit == "all" or successes:
@@ -208,7 +210,7 @@ class Search:
 
     def _choose(self, ticket: int) -> Job:
         plan = self._plan
-        path = plan.selector.select(
+        path = self._selector.select(
             self._tree, step=ticket + 1, rng=derive_rng(plan.seed, "select", ticket)
         )
         self._tree.visit(path)

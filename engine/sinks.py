@@ -43,7 +43,6 @@ class EventLog:
         self._recorded: Iterator[bytes] | None = recorded
         self._file = file
         self.compared = 0
-        self.appended = 0
 
     @property
     def at_end(self) -> bool:
@@ -63,7 +62,6 @@ class EventLog:
             if self._file is None:
                 raise RecordingEnded(f"the recording ends after {self.compared} events")
             fresh += line
-            self.appended += 1
         if self._file is not None and fresh:
             write_all(self._file, bytes(fresh))
 

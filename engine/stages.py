@@ -146,7 +146,7 @@ class ProbeStages:
         answer = Answer(
             key=reply.key, text=response.text, finish=response.finish, refusal=response.refusal
         )
-        if response.refused or response.truncated:
+        if answer.refused or answer.truncated:
             return ProbeResult(outcome=answer)
         judgement = yield from self.judge(prompt, question, response.text)
         return ProbeResult(outcome=answer, judgement=judgement)

@@ -86,13 +86,3 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     model: str = ""  # the id that the endpoint says answered
     fingerprint: str = ""
-
-    @property
-    def refused(self) -> bool:
-        """Whether the endpoint declined to serve, so that there is no answer to judge."""
-        return bool(self.refusal) or self.finish == "content_filter"
-
-    @property
-    def truncated(self) -> bool:
-        """Whether the answer was cut by a length limit."""
-        return self.finish == "length"
