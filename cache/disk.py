@@ -29,6 +29,7 @@ from .batch import BatchWriter, Outcomes, Rows
 from .causes import is_locked, write_failure
 from .errors import CacheError, CacheUnreadable, ForeignValue
 from .keys import KEY_VERSION
+from .reader import size_on_disk
 from .store import StoreInfo
 
 _SETTINGS = {
@@ -180,13 +181,11 @@ class DiskStore:
         """Return how many entries there are, and how much room the database and its log take."""
         try:
             entries = len(self._database)
-            files = [file for file in self._folder.glob(f"{DBNAME}*") if file.is_file()]
-            size_bytes = sum(file.stat().st_size for file in files)
         except _TROUBLE as error:
             raise CacheUnreadable(str(self._folder), str(error)) from error
         return StoreInfo(
             entries=entries,
-            size_bytes=size_bytes,
+            size_bytes=size_on_disk(self._folder),
             folder=str(self._folder),
             key_version=KEY_VERSION,
         )

@@ -21,12 +21,17 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     response: Response
 
 
+class _Versioned(msgspec.Struct, frozen=True):
+    key_version: int
+
+
 class _Answer(msgspec.Struct, frozen=True):
     response: Response  # decoding into this skips the request, which is most of an entry
 
 
 _ENCODER = msgspec.json.Encoder()
 _ENTRY = msgspec.json.Decoder(Entry)
+_VERSION = msgspec.json.Decoder(_Versioned)
 _ANSWER = msgspec.json.Decoder(_Answer)
 
 
@@ -58,6 +63,35 @@ def decode_entry(key: str, data: bytes) -> Entry:
     if entry.key_version == KEY_VERSION and request_key(entry.request) != key:
         raise EntryDamaged(key, f"its request has the key {request_key(entry.request)}")
     return entry
+
+
+def checked_version(key: str, data: bytes) -> int:
+    """Return the key version of a sound entry, or raise EntryDamaged.
+
+    One of another version is sound when its digest is right: its request may have had other fields.
+    """
+    try:
+        return decode_entry(key, data).key_version
+    except EntryDamaged:
+        version = _stated_version(_checked_payload(key, data))
+        if version in {None, KEY_VERSION}:
+            raise
+        return version
+
+
+def decode_unchecked(data: bytes) -> Entry | None:
+    """Return what an entry says, sound or not; None when that cannot be read."""
+    try:
+        return _ENTRY.decode(data[_DIGEST_BYTES:])
+    except (msgspec.MsgspecError, ValueError, TypeError):
+        return None
+
+
+def _stated_version(payload: bytes) -> int | None:
+    try:
+        return _VERSION.decode(payload).key_version
+    except (msgspec.MsgspecError, ValueError):
+        return None
 
 
 def _checked_payload(key: str, data: bytes) -> bytes:

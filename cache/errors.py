@@ -50,6 +50,33 @@ class CacheUnreadable(CacheError):
         self.cause = cause
 
 
+class CacheDamaged(CacheUnreadable):
+    """The folder holds a cache whose database is broken; nothing in it was changed."""
+
+
+class KeyInvalid(CacheError):
+    """What was given is neither a key nor the beginning of one."""
+
+
+class KeyUnknown(CacheError):
+    """No answer is stored under a key that begins so; *nearest* are those that begin alike."""
+
+    def __init__(self, folder: str, prefix: str, *, nearest: tuple[str, ...]) -> None:
+        near = f"nearest: {', '.join(nearest)}" if nearest else "none is near it"
+        super().__init__(f"no answer in {folder} has a key that begins with {prefix}; {near}")
+        self.prefix = prefix
+        self.nearest = nearest
+
+
+class KeyAmbiguous(CacheError):
+    """Several keys begin so."""
+
+    def __init__(self, prefix: str, *, matches: int) -> None:
+        super().__init__(f"{matches:,} keys begin with {prefix}: give more of its digits")
+        self.prefix = prefix
+        self.matches = matches
+
+
 def own_copy(error: AnyError) -> AnyError:
     """Return an equal error, caused by *error*, for one more task to raise.
 
