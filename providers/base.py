@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import msgspec
 
+from .settings import ModelSettings
 from .types import Request, Response
 
 
@@ -14,6 +17,21 @@ class Provider(Protocol):
 
     async def complete(self, request: Request) -> Response:
         """Return the response, or raise a ProviderError."""
+        ...
+
+
+class OpenProvider(Protocol):
+    """Opens the adapter of one model, and closes it: the seam for providers of other packages.
+
+    *settings* name one address at most, *api_key* is empty where none was named, and the values
+    of *headers* are what is to be sent. Raise SettingsInvalid with a message that begins with the
+    setting's name, as in "options.region is missing": the model's path is put in front of it.
+    """
+
+    def __call__(
+        self, settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[Provider]:
+        """Return what opens the adapter, for as many calls at once as there are *slots*."""
         ...
 
 

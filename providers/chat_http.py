@@ -12,20 +12,18 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
-from .errors import ConnectionFailed, ReplyUnusable, SettingsInvalid, TimedOut
+from .errors import ConnectionFailed, SettingsInvalid, TimedOut
+from .exchange import Reply, body_limit, read_reply, secret_words
 from .settings import ModelSettings
 from .types import Request, Response
-from .wire import from_body, to_body
-from .wire_errors import error_from, to_excerpt
+from .wire import to_body
+from .wire_errors import to_excerpt
 
-BODY_LIMIT = 8 * 1024 * 1024
-_ERROR_BODY_LIMIT = 64 * 1024
 _DNS_TTL_S = 300
-_SHORTEST_SECRET = 4  # masking "x", as local servers want for a key, would garble every message
 
 
-class HttpProvider:
-    """One OpenAI-compatible endpoint. *session* carries the headers and the timeout.
+class Sender:
+    """Posts over *session*, which carries the timeout; whatever fails is a ProviderError.
 
     None of *secrets* is repeated in an error, whatever the endpoint says.
     """
@@ -37,48 +35,23 @@ class HttpProvider:
         *,
         secrets: tuple[str, ...] = (),
     ) -> None:
-        base_url = settings.base_url.rstrip("/")
         self._session = session
         self._model = settings.model
         self._timeout_s = settings.timeout_s
-        self._urls = {
-            "chat": f"{base_url}/chat/completions",
-            "completion": f"{base_url}/completions",
-        }
         self._secrets = secrets
 
-    async def complete(self, request: Request) -> Response:
-        """Return the response, or raise a ProviderError; one call, one attempt."""
-        body = to_body(request, self._model)
-        status, headers, data = await self._post(self._urls[request.mode], body)
-        if not 200 <= status < 300:
-            raise error_from(
-                status,
-                headers,
-                data,
-                model=self._model,
-                now=time.time(),
-                secrets=self._secrets,
-            )
-        if len(data) > BODY_LIMIT:
-            raise ReplyUnusable(f"{self._model}: the reply is larger than {BODY_LIMIT} bytes")
-        try:
-            return from_body(data, request.mode, content_type=headers.get("content-type", ""))
-        except ReplyUnusable as error:
-            # Unchained: the cause holds the whole reply, and may hold an echoed key.
-            raise ReplyUnusable(f"{self._model}: {self._excerpt(error)}") from None
-
-    async def _post(self, url: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
-        """Send *body*; a body larger than its limit comes back cut, but longer than the limit.
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
+        """Return the reply to *body*, whatever its status; *headers* win over the session's.
 
         The errors of aiohttp end here. They are not chained where they hold the request's
         headers, and so the key.
         """
         try:
-            async with self._session.post(url, data=body, allow_redirects=False) as reply:
-                status = reply.status
-                limit = BODY_LIMIT if 200 <= status < 300 else _ERROR_BODY_LIMIT
-                return status, reply.headers, await _read_past(reply, limit)
+            async with self._session.post(
+                url, data=body, headers=headers, allow_redirects=False
+            ) as reply:
+                data = await _read_past(reply, body_limit(reply.status))
+                return Reply(status=reply.status, headers=reply.headers, body=data)
         except TimeoutError as error:
             raise TimedOut(
                 f"{self._model}: no complete reply within {self._timeout_s:g} s"
@@ -110,6 +83,29 @@ class HttpProvider:
         return to_excerpt(str(error), self._secrets) or type(error).__name__
 
 
+class HttpProvider:
+    """One OpenAI-compatible endpoint; the session of *sender* carries the headers."""
+
+    def __init__(
+        self, sender: Sender, settings: ModelSettings, *, secrets: tuple[str, ...] = ()
+    ) -> None:
+        base_url = settings.base_url.rstrip("/")
+        self._sender = sender
+        self._model = settings.model
+        self._urls = {
+            "chat": f"{base_url}/chat/completions",
+            "completion": f"{base_url}/completions",
+        }
+        self._secrets = secrets
+
+    async def complete(self, request: Request) -> Response:
+        """Return the response, or raise a ProviderError; one call, one attempt."""
+        reply = await self._sender.post(self._urls[request.mode], to_body(request, self._model))
+        return read_reply(
+            reply, request.mode, model=self._model, now=time.time(), secrets=self._secrets
+        )
+
+
 async def _read_past(reply: aiohttp.ClientResponse, limit: int) -> bytes:
     """Return the body, or a little more than *limit* bytes of it when it is longer.
 
@@ -136,25 +132,30 @@ async def open_http(
     own = {"accept": "application/json", "content-type": "application/json"}
     if api_key:
         own["authorization"] = f"Bearer {api_key}"
+    own |= {name.lower(): value for name, value in headers.items()}
+    secrets = secret_words(api_key, headers)
+    async with open_sender(settings, slots=slots, headers=own, secrets=secrets) as sender:
+        yield HttpProvider(sender, settings, secrets=secrets)
+
+
+@asynccontextmanager
+async def open_sender(
+    settings: ModelSettings,
+    *,
+    slots: int,
+    secrets: tuple[str, ...],
+    headers: Mapping[str, str] | None = None,
+) -> AsyncIterator[Sender]:
+    """Open as many connections as there are *slots*; *headers* go with every post."""
     connector = aiohttp.TCPConnector(limit=slots, limit_per_host=slots, ttl_dns_cache=_DNS_TTL_S)
     async with aiohttp.ClientSession(
         connector=connector,
-        headers=own | {name.lower(): value for name, value in headers.items()},
+        headers=headers,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=settings.timeout_s),
         trust_env=_needs_proxy(settings.base_url),
     ) as session:
-        yield HttpProvider(session, settings, secrets=_secrets(api_key, headers))
-
-
-def _secrets(api_key: str, headers: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what must not be printed, longest first, so that no part of one survives."""
-    words = {api_key}
-    for value in headers.values():
-        words.update((value, value.rpartition(" ")[2]))
-    return tuple(
-        sorted((word for word in words if len(word) >= _SHORTEST_SECRET), key=len, reverse=True)
-    )
+        yield Sender(session, settings, secrets=secrets)
 
 
 def _needs_proxy(url: str) -> bool:
@@ -165,7 +166,7 @@ def _needs_proxy(url: str) -> bool:
     """
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        host, _ = parts.hostname or "", parts.port
     except ValueError as error:
         raise SettingsInvalid(f"base_url is no valid address: {error}") from error
     return parts.scheme in getproxies() and not _is_loopback(host) and not proxy_bypass(host)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import assert_never
 
 import msgspec
 
-from .base import AttemptObserver, Clock, Provider
+from .base import AttemptObserver, Clock, OpenProvider, Provider
 from .budget import Budget
 from .errors import AccessDenied, Outage, ReplyUnusable, RequestRejected, SettingsInvalid
 from .limit import Limited, LimitStatistics
 from .retry import Retrying
-from .settings import ModelSettings
+from .settings import ModelSettings, check_provider
 from .types import Request, Response
 
 
@@ -47,38 +46,28 @@ async def open_pool(
     clock: Clock,
     observer: AttemptObserver | None = None,
     budget: Budget | None = None,
+    openers: Mapping[str, OpenProvider] = {},
 ) -> AsyncIterator[Pool]:
     """Open the pool of the model that the user calls *name*.
 
-    Keys are looked up in *environ*, now and only now. Raises SettingsInvalid, naming the setting,
-    for what cannot be used.
+    Keys are looked up in *environ*, now and only now. *openers* are the providers that are not
+    built in. Raises SettingsInvalid, naming the setting, for what cannot be used.
     """
     path = f"models.{name}"
     settings.check(path)
+    check_provider(path, settings.provider, openers)
     settings, key_path = _at_one_address(settings, path)
     async with AsyncExitStack() as stack:
-        adapter: Provider
-        match settings.provider:
-            case "http":
-                from .chat_http import open_http  # noqa: PLC0415 (aiohttp is a third of a start)
-
-                opened = open_http(
-                    settings,
-                    slots=settings.slots,
-                    api_key=_resolve_key(key_path, settings.api_key_env, environ),
-                    headers=_resolve_headers(path, settings.headers, environ),
-                )
-                adapter = await stack.enter_async_context(opened)
-            case "simulated":
-                from .simulated import SimulatedProvider  # noqa: PLC0415 (a run may need none)
-
-                adapter = SimulatedProvider(settings.model, settings.planting)
-            case "openai" | "vllm":
-                raise SettingsInvalid(
-                    f"{path}.provider {settings.provider} is not available in this version"
-                )
-            case _:
-                assert_never(settings.provider)
+        opened = _opener(settings.provider, path, openers)(
+            settings,
+            slots=settings.slots,
+            api_key=_resolve_key(key_path, settings.api_key_env, environ),
+            headers=_resolve_headers(path, settings.headers, environ),
+        )
+        try:
+            adapter = await stack.enter_async_context(opened)
+        except SettingsInvalid as error:
+            raise SettingsInvalid(f"{path}.{error}") from error
         limited = Limited(
             adapter,
             slots=settings.slots,
@@ -92,6 +81,32 @@ async def open_pool(
         )
         retrying = Retrying(limited, attempts=settings.attempts, clock=clock, pool=name)
         yield Pool(name, retrying=retrying, limited=limited)
+
+
+def _opener(provider: str, path: str, openers: Mapping[str, OpenProvider]) -> OpenProvider:
+    """Return what opens *provider*; its libraries are imported when a model asks for them."""
+    match provider:
+        case "http":
+            from .chat_http import open_http  # noqa: PLC0415 (aiohttp is a third of a start)
+
+            return open_http
+        case "openai":
+            try:
+                from .chat_openai import open_openai  # noqa: PLC0415 (the SDK takes a second)
+            except ModuleNotFoundError as error:
+                raise SettingsInvalid(
+                    f"{path}.provider: openai needs the openai package: "
+                    "pip install 'hydrometer[openai]'"
+                ) from error
+            return open_openai
+        case "simulated":
+            from .simulated import open_simulated  # noqa: PLC0415 (a run may need none)
+
+            return open_simulated
+        case "vllm":
+            raise SettingsInvalid(f"{path}.provider {provider} is not available in this version")
+        case _:
+            return openers[provider]
 
 
 async def preflight(pool: Pool, request: Request) -> Response:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 import msgspec
 
 from .errors import SettingsInvalid
+from .options import OpenAIOptions, parse_options, suggest
 from .types import Mode
 
-ProviderKind = Literal["http", "openai", "vllm", "simulated"]
+BUILT_IN = ("http", "openai", "vllm", "simulated")
 
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -77,7 +79,7 @@ class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One ``[models.NAME]`` table."""
 
-    provider: ProviderKind
+    provider: str  # one of BUILT_IN, or the name of a plug-in
     model: str
     base_url: str = ""
     endpoints: tuple[EndpointSettings, ...] = ()
@@ -98,6 +100,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     headers: dict[str, str] = {}
     sampling: SamplingTable = SamplingTable()
     planting: Planting = Planting()
+    options: dict[str, object] = {}  # the provider says what they mean
 
     def check(self, path: str) -> None:
         """Raise SettingsInvalid naming *path* and the setting when a value breaks a rule.
@@ -115,6 +118,14 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if self.mode == "completion" and self.prompt_template.count("{prompt}") != 1:
             raise SettingsInvalid(f"{path}.prompt_template needs exactly one {{prompt}}")
         _check_variable(f"{path}.api_key_env", self.api_key_env)
+        self._check_headers(path)
+        self._check_addresses(path)
+        if self.provider == "openai":
+            self._check_openai(path)
+        elif self.options and self.provider in BUILT_IN:
+            raise SettingsInvalid(f"{path}.options: provider {self.provider} has no options")
+
+    def _check_headers(self, path: str) -> None:
         for name, value in self.headers.items():
             if _SECRET_HEADERS.search(name) and not value.startswith("env:"):
                 raise SettingsInvalid(
@@ -123,7 +134,15 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                 )
             if value.startswith("env:"):
                 _check_variable(f"{path}.headers.{name}", value.removeprefix("env:"))
-        self._check_addresses(path)
+
+    def _check_openai(self, path: str) -> None:
+        endpoints = self.endpoints
+        parse_options(self.options, OpenAIOptions, f"{path}.options").check(
+            path,
+            base_url=self.base_url or next((endpoint.base_url for endpoint in endpoints), ""),
+            has_key=bool(self.api_key_env or any(endpoint.api_key_env for endpoint in endpoints)),
+            has_header=any(name.lower() == "authorization" for name in self.headers),
+        )
 
     def _check_addresses(self, path: str) -> None:
         if self.provider == "simulated":
@@ -137,6 +156,15 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         for index, endpoint in enumerate(self.endpoints):
             _check_url(f"{path}.endpoints[{index}].base_url", endpoint.base_url)
             _check_variable(f"{path}.endpoints[{index}].api_key_env", endpoint.api_key_env)
+
+
+def check_provider(path: str, provider: str, plugins: Collection[str] = ()) -> None:
+    """Raise SettingsInvalid when *provider* is neither built in nor one of *plugins*."""
+    known = (*BUILT_IN, *sorted(plugins))
+    if provider not in known:
+        raise SettingsInvalid(
+            f"{path}.provider: unknown provider {provider}; {suggest(provider, known)}"
+        )
 
 
 def _check_variable(path: str, name: str) -> None:

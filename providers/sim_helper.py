@@ -57,7 +57,7 @@ def helper_text(request: Request, model: str, planting: Planting) -> str:
             body = _scrubbed(_opening(work, most=3), work.avoid)
         case "shorten":
             body = _settle(work, _shorten(work))
-        case "rephrase":
+        case "rephrase" | "refine":
             body = _settle(work, _rephrase(work))
         case _:
             return _LOST

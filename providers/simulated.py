@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
 import anyio.lowlevel
 
-from .settings import Planting
+from .settings import ModelSettings, Planting
 from .sim_helper import helper_text
 from .sim_judge import judge_text
 from .sim_target import planted_claim, planted_rate, target_text
 from .types import Request, Response, Usage
 
-__all__ = ["SimulatedProvider", "answer", "planted_claim", "planted_rate"]
+__all__ = ["SimulatedProvider", "answer", "open_simulated", "planted_claim", "planted_rate"]
 
 
 class SimulatedProvider:
@@ -28,6 +31,14 @@ class SimulatedProvider:
         """Return the one answer that *request* has."""
         await anyio.lowlevel.checkpoint()
         return answer(request, self._model, self._planting)
+
+
+@asynccontextmanager
+async def open_simulated(
+    settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
+) -> AsyncIterator[SimulatedProvider]:
+    """Open a simulated model, which needs none of what the others need."""
+    yield SimulatedProvider(settings.model, settings.planting)
 
 
 def answer(request: Request, model: str, planting: Planting) -> Response:

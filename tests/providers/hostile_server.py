@@ -2,7 +2,8 @@
 
 It runs in a process of its own, so that nothing it holds counts as the client's, and writes raw
 bytes, because a proper server library would not let it lie. When it is ready it prints its port.
-What the address that it redirects to has been sent is told at /recorded.
+What the address that it redirects to has been sent is told at /recorded, and how often each
+model was called at /counted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import gzip
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 
@@ -142,6 +144,7 @@ RAW: Mapping[str, bytes] = {
 RETRY_AFTER: Mapping[str, Callable[[], dict[str, str]]] = {
     "limited": dict,
     "limited-s": lambda: {"retry_after": "7"},
+    "limited-again": lambda: {"retry_after": "0", "x_should_retry": "true"},
     "limited-ms": lambda: {"retry_after": "9", "retry_after_ms": "1500"},
     "limited-date": lambda: {"retry_after": formatdate(time.time() + 40, usegmt=True)},
 }
@@ -262,6 +265,7 @@ async def read_call(
 
 async def main() -> None:
     recorded: list[str] = []
+    counted: Counter[str] = Counter()
     redirect_port = 0
 
     async def record(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -274,10 +278,13 @@ async def main() -> None:
         try:
             while True:
                 call = await read_call(reader, writer, redirect_port)
-                if call.path == "/recorded":
-                    await call.send(whole(json.dumps(recorded).encode(), connection="close"))
+                if call.path in ("/recorded", "/counted"):
+                    told = recorded if call.path == "/recorded" else counted
+                    await call.send(whole(json.dumps(told).encode(), connection="close"))
                     break
-                if not await misbehave(call, json.loads(call.body)["model"]):
+                model = json.loads(call.body)["model"]
+                counted[model] += 1
+                if not await misbehave(call, model):
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the client has had enough

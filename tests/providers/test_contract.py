@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
-import subprocess
-import sys
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
 from urllib.request import urlopen
 
 import anyio
 import pytest
 from fakes import ListObserver
-from hydrometer.providers.base import Provider
-from hydrometer.providers.chat_http import BODY_LIMIT, open_http
+from hydrometer.providers.base import OpenProvider, Provider
+from hydrometer.providers.chat_http import open_http
+from hydrometer.providers.chat_openai import open_openai
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.errors import (
     AccessDenied,
@@ -30,6 +29,7 @@ from hydrometer.providers.errors import (
     SettingsInvalid,
     TimedOut,
 )
+from hydrometer.providers.exchange import BODY_LIMIT
 from hydrometer.providers.limit import Limited
 from hydrometer.providers.settings import ModelSettings
 from hydrometer.providers.types import Message, Mode, Request, Response, Sampling, Usage
@@ -41,39 +41,33 @@ KEY = "Planted.Key~0123456789"
 PROMPT = "Who made you? 谁创造了你？"
 
 
-class OpenAdapter(Protocol):
-    def __call__(
-        self, settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
-    ) -> AbstractAsyncContextManager[Provider]: ...
-
-
-ADAPTERS: Mapping[str, OpenAdapter] = {"http": open_http}
+ADAPTERS: Mapping[str, OpenProvider] = {"http": open_http, "openai": open_openai}
 
 
 class Server:
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}/v1"
-        self._recorded_url = f"http://127.0.0.1:{port}/recorded"
+    def __init__(self, url: str) -> None:
+        self.url = f"{url}/v1"
+        self._told_at = url
 
     def redirected(self) -> object:
         """What the address that it redirects to has been sent."""
-        with urlopen(self._recorded_url) as reply:
+        with urlopen(f"{self._told_at}/recorded") as reply:
             return json.load(reply)
 
+    def calls(self, model: str) -> int:
+        """How often *model* has been called."""
+        with urlopen(f"{self._told_at}/counted") as reply:
+            counted: dict[str, int] = json.load(reply)
+        return counted.get(model, 0)
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    script = Path(__file__).with_name("hostile_server.py")
-    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield Server(int(process.stdout.readline()))
-        finally:
-            process.kill()
+
+@pytest.fixture
+def server(hostile_url: str) -> Server:
+    return Server(hostile_url)
 
 
 @pytest.fixture(params=sorted(ADAPTERS))
-def adapter(request: pytest.FixtureRequest) -> OpenAdapter:
+def adapter(request: pytest.FixtureRequest) -> OpenProvider:
     return ADAPTERS[request.param]
 
 
@@ -88,7 +82,7 @@ def ask(*, mode: Mode = "chat", sampling: Sampling | None = None) -> Request:
 
 @asynccontextmanager
 async def opened(
-    adapter: OpenAdapter, url: str, model: str, *, timeout_s: float = 20.0, api_key: str = KEY
+    adapter: OpenProvider, url: str, model: str, *, timeout_s: float = 20.0, api_key: str = KEY
 ) -> AsyncIterator[Provider]:
     settings = ModelSettings(provider="http", model=model, base_url=url, timeout_s=timeout_s)
     async with adapter(settings, slots=2, api_key=api_key, headers={"X-Team": "audit"}) as provider:
@@ -96,7 +90,7 @@ async def opened(
 
 
 async def failure(
-    adapter: OpenAdapter, url: str, model: str, *, timeout_s: float = 20.0
+    adapter: OpenProvider, url: str, model: str, *, timeout_s: float = 20.0
 ) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
         async with opened(adapter, url, model, timeout_s=timeout_s) as provider:
@@ -141,7 +135,12 @@ DENIED = ("status-401", "status-402", "status-403", "status-404")
 REJECTED = ("status-400", "status-409", "status-413", "status-422")
 FAILED = ("status-500", "status-502", "status-503", "status-529")
 REDIRECTED = ("status-301", "status-302", "redirect")
-LIMITED: Mapping[str, float | None] = {"limited": None, "limited-s": 7.0, "limited-ms": 1.5}
+LIMITED: Mapping[str, float | None] = {
+    "limited": None,
+    "limited-again": 0.0,
+    "limited-ms": 1.5,
+    "limited-s": 7.0,
+}
 UNUSABLE: Mapping[str, str] = {
     "empty-choices": "the reply has no choices",
     "no-choices": "the reply has no choices",
@@ -172,7 +171,7 @@ CUT: Mapping[str, str] = {
 
 
 @pytest.mark.parametrize("model", sorted(ANSWERS))
-async def test_answer_is_read(server: Server, adapter: OpenAdapter, model: str) -> None:
+async def test_answer_is_read(server: Server, adapter: OpenProvider, model: str) -> None:
     async with opened(adapter, server.url, model) as provider:
         response = await provider.complete(ask())
 
@@ -180,7 +179,7 @@ async def test_answer_is_read(server: Server, adapter: OpenAdapter, model: str) 
 
 
 async def test_completion_mode_sends_a_prompt_and_reads_its_text(
-    server: Server, adapter: OpenAdapter
+    server: Server, adapter: OpenProvider
 ) -> None:
     async with opened(adapter, server.url, "completion") as provider:
         response = await provider.complete(ask(mode="completion"))
@@ -189,7 +188,7 @@ async def test_completion_mode_sends_a_prompt_and_reads_its_text(
 
 
 async def heard(
-    adapter: OpenAdapter, server: Server, request: Request, api_key: str = KEY
+    adapter: OpenProvider, server: Server, request: Request, api_key: str = KEY
 ) -> dict[str, Any]:
     async with opened(adapter, server.url, "echo", api_key=api_key) as provider:
         response = await provider.complete(request)
@@ -197,7 +196,7 @@ async def heard(
     return told
 
 
-async def test_request_is_sent_as_it_is(server: Server, adapter: OpenAdapter) -> None:
+async def test_request_is_sent_as_it_is(server: Server, adapter: OpenProvider) -> None:
     told = await heard(adapter, server, ask())
 
     assert told["path"] == "/v1/chat/completions"
@@ -213,7 +212,7 @@ async def test_request_is_sent_as_it_is(server: Server, adapter: OpenAdapter) ->
 
 
 async def test_completion_request_goes_to_its_own_path(
-    server: Server, adapter: OpenAdapter
+    server: Server, adapter: OpenProvider
 ) -> None:
     request = ask(mode="completion", sampling=Sampling(stop=("\n",)))
 
@@ -223,14 +222,14 @@ async def test_completion_request_goes_to_its_own_path(
             await provider.complete(request)
 
 
-async def test_address_may_end_in_a_slash(server: Server, adapter: OpenAdapter) -> None:
+async def test_address_may_end_in_a_slash(server: Server, adapter: OpenProvider) -> None:
     async with opened(adapter, f"{server.url}/", "echo") as provider:
         response = await provider.complete(ask())
 
     assert json.loads(response.text)["path"] == "/v1/chat/completions"
 
 
-async def test_cookies_are_not_kept(server: Server, adapter: OpenAdapter) -> None:
+async def test_cookies_are_not_kept(server: Server, adapter: OpenProvider) -> None:
     # A jar takes no cookies from an address without a name, so that would prove nothing.
     async with opened(adapter, server.url.replace("127.0.0.1", "localhost"), "echo") as provider:
         await provider.complete(ask())
@@ -239,7 +238,7 @@ async def test_cookies_are_not_kept(server: Server, adapter: OpenAdapter) -> Non
     assert "cookie" not in json.loads(response.text)["headers"]
 
 
-async def test_every_slot_has_a_connection(server: Server, adapter: OpenAdapter) -> None:
+async def test_every_slot_has_a_connection(server: Server, adapter: OpenProvider) -> None:
     async with (
         opened(adapter, server.url, "pair", timeout_s=5.0) as provider,
         anyio.create_task_group() as group,
@@ -249,7 +248,7 @@ async def test_every_slot_has_a_connection(server: Server, adapter: OpenAdapter)
 
 
 async def test_proxy_of_the_environment_is_used(
-    server: Server, adapter: OpenAdapter, monkeypatch: pytest.MonkeyPatch
+    server: Server, adapter: OpenProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
     monkeypatch.delenv("no_proxy", raising=False)
@@ -261,7 +260,7 @@ async def test_proxy_of_the_environment_is_used(
 
 
 async def test_loopback_needs_no_proxy(
-    server: Server, adapter: OpenAdapter, monkeypatch: pytest.MonkeyPatch
+    server: Server, adapter: OpenProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://proxy.invalid:1")
 
@@ -269,14 +268,16 @@ async def test_loopback_needs_no_proxy(
         assert await provider.complete(ask()) == HI
 
 
-async def test_no_authorization_is_sent_without_a_key(server: Server, adapter: OpenAdapter) -> None:
+async def test_no_authorization_is_sent_without_a_key(
+    server: Server, adapter: OpenProvider
+) -> None:
     told = await heard(adapter, server, ask(), api_key="")
 
     assert "authorization" not in told["headers"]
 
 
 @pytest.mark.parametrize("model", DENIED)
-async def test_access_is_denied(server: Server, adapter: OpenAdapter, model: str) -> None:
+async def test_access_is_denied(server: Server, adapter: OpenProvider, model: str) -> None:
     error = await failure(adapter, server.url, model)
 
     status = int(model[-3:])
@@ -286,7 +287,7 @@ async def test_access_is_denied(server: Server, adapter: OpenAdapter, model: str
 
 
 @pytest.mark.parametrize("model", REDIRECTED)
-async def test_redirect_is_not_followed(server: Server, adapter: OpenAdapter, model: str) -> None:
+async def test_redirect_is_not_followed(server: Server, adapter: OpenProvider, model: str) -> None:
     error = await failure(adapter, server.url, model)
 
     assert isinstance(error, AccessDenied)
@@ -297,7 +298,7 @@ async def test_redirect_is_not_followed(server: Server, adapter: OpenAdapter, mo
 
 
 @pytest.mark.parametrize("model", REJECTED)
-async def test_request_is_rejected(server: Server, adapter: OpenAdapter, model: str) -> None:
+async def test_request_is_rejected(server: Server, adapter: OpenProvider, model: str) -> None:
     error = await failure(adapter, server.url, model)
 
     status = int(model[-3:])
@@ -307,7 +308,7 @@ async def test_request_is_rejected(server: Server, adapter: OpenAdapter, model: 
 
 
 @pytest.mark.parametrize("model", FAILED)
-async def test_service_fails(server: Server, adapter: OpenAdapter, model: str) -> None:
+async def test_service_fails(server: Server, adapter: OpenProvider, model: str) -> None:
     error = await failure(adapter, server.url, model)
 
     status = int(model[-3:])
@@ -318,7 +319,7 @@ async def test_service_fails(server: Server, adapter: OpenAdapter, model: str) -
 
 @pytest.mark.parametrize("model", sorted(LIMITED))
 async def test_rate_limit_says_how_long_to_wait(
-    server: Server, adapter: OpenAdapter, model: str
+    server: Server, adapter: OpenProvider, model: str
 ) -> None:
     error = await failure(adapter, server.url, model)
 
@@ -327,7 +328,7 @@ async def test_rate_limit_says_how_long_to_wait(
     assert str(error) == f"{model} answered 429"
 
 
-async def test_rate_limit_can_name_a_date(server: Server, adapter: OpenAdapter) -> None:
+async def test_rate_limit_can_name_a_date(server: Server, adapter: OpenProvider) -> None:
     error = await failure(adapter, server.url, "limited-date")
 
     assert isinstance(error, RateLimited)
@@ -336,7 +337,7 @@ async def test_rate_limit_can_name_a_date(server: Server, adapter: OpenAdapter) 
 
 
 async def test_request_timeout_of_the_server_is_a_timeout(
-    server: Server, adapter: OpenAdapter
+    server: Server, adapter: OpenProvider
 ) -> None:
     error = await failure(adapter, server.url, "status-408")
 
@@ -344,8 +345,19 @@ async def test_request_timeout_of_the_server_is_a_timeout(
     assert str(error) == "status-408 answered 408: told to. say 408"
 
 
+@pytest.mark.parametrize("model", ["status-408", "status-409", "status-500", "limited-again"])
+async def test_call_that_fails_is_sent_once(
+    server: Server, adapter: OpenProvider, model: str
+) -> None:
+    before = server.calls(model)
+
+    await failure(adapter, server.url, model)
+
+    assert server.calls(model) == before + 1
+
+
 @pytest.mark.parametrize("model", sorted(UNUSABLE))
-async def test_reply_is_unusable(server: Server, adapter: OpenAdapter, model: str) -> None:
+async def test_reply_is_unusable(server: Server, adapter: OpenProvider, model: str) -> None:
     error = await failure(adapter, server.url, model)
 
     assert isinstance(error, ReplyUnusable)
@@ -353,7 +365,7 @@ async def test_reply_is_unusable(server: Server, adapter: OpenAdapter, model: st
 
 
 @pytest.mark.parametrize("model", sorted(CUT))
-async def test_connection_is_cut(server: Server, adapter: OpenAdapter, model: str) -> None:
+async def test_connection_is_cut(server: Server, adapter: OpenProvider, model: str) -> None:
     error = await failure(adapter, server.url, model)
 
     assert isinstance(error, ConnectionFailed)
@@ -361,14 +373,14 @@ async def test_connection_is_cut(server: Server, adapter: OpenAdapter, model: st
 
 
 @pytest.mark.parametrize("model", ["slow-head", "slow-body"])
-async def test_slow_reply_times_out(server: Server, adapter: OpenAdapter, model: str) -> None:
+async def test_slow_reply_times_out(server: Server, adapter: OpenProvider, model: str) -> None:
     error = await failure(adapter, server.url, model, timeout_s=0.2)
 
     assert isinstance(error, TimedOut)
     assert str(error) == f"{model}: no complete reply within 0.2 s"
 
 
-async def test_connection_is_refused(adapter: OpenAdapter) -> None:
+async def test_connection_is_refused(adapter: OpenProvider) -> None:
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         port = unheard.getsockname()[1]
@@ -379,23 +391,23 @@ async def test_connection_is_refused(adapter: OpenAdapter) -> None:
     assert str(error) == "ok: cannot connect: connection refused"
 
 
-async def test_address_that_is_none_is_a_setting(adapter: OpenAdapter) -> None:
-    error = await failure(adapter, "http://[nonsense/v1", "ok")
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://[nonsense/v1", "Invalid IPv6 URL"),
+        ("http://host:port/v1", "Port could not be cast to integer value as 'port'"),
+    ],
+)
+async def test_address_that_is_none_is_a_setting(adapter: OpenProvider, url: str, why: str) -> None:
+    error = await failure(adapter, url, "ok")
 
     assert isinstance(error, SettingsInvalid)
-    assert str(error) == "base_url is no valid address: Invalid IPv6 URL"
-
-
-async def test_address_that_cannot_be_called_is_a_setting(adapter: OpenAdapter) -> None:
-    error = await failure(adapter, "http://host:port/v1", "ok")
-
-    assert isinstance(error, SettingsInvalid)
-    assert str(error).startswith("ok: the endpoint cannot be called with these settings: ")
+    assert str(error) == f"base_url is no valid address: {why}"
 
 
 @pytest.mark.parametrize("model", ["big", "big-chunked", "big-error", "bomb"])
 async def test_memory_is_bounded_whatever_is_sent(
-    server: Server, adapter: OpenAdapter, model: str
+    server: Server, adapter: OpenProvider, model: str
 ) -> None:
     tracemalloc.start()
     try:
@@ -408,7 +420,7 @@ async def test_memory_is_bounded_whatever_is_sent(
 
 
 async def test_key_that_the_endpoint_repeats_is_masked(
-    server: Server, adapter: OpenAdapter
+    server: Server, adapter: OpenProvider
 ) -> None:
     error = await failure(adapter, server.url, "leak")
 
@@ -416,7 +428,7 @@ async def test_key_that_the_endpoint_repeats_is_masked(
 
 
 async def test_cancelled_call_ends_at_once_and_the_next_one_works(
-    server: Server, adapter: OpenAdapter
+    server: Server, adapter: OpenProvider
 ) -> None:
     async with opened(adapter, server.url, "slow-body") as provider:
         with anyio.move_on_after(0.05) as scope:
@@ -429,7 +441,7 @@ async def test_cancelled_call_ends_at_once_and_the_next_one_works(
 
 
 async def test_paid_answer_outlives_its_cancelled_task(
-    server: Server, adapter: OpenAdapter
+    server: Server, adapter: OpenProvider
 ) -> None:
     kept: list[Response] = []
 
@@ -446,7 +458,7 @@ async def test_paid_answer_outlives_its_cancelled_task(
     assert kept == [HI]
 
 
-async def test_abandoned_call_ends_at_once(server: Server, adapter: OpenAdapter) -> None:
+async def test_abandoned_call_ends_at_once(server: Server, adapter: OpenProvider) -> None:
     observer = ListObserver()
 
     async with opened(adapter, server.url, "slow-body") as provider:
@@ -460,6 +472,17 @@ async def test_abandoned_call_ends_at_once(server: Server, adapter: OpenAdapter)
     assert [attempt.error for attempt in observer.attempts] == ["CancelledError"]
 
 
-async def test_provider_shows_no_key(server: Server, adapter: OpenAdapter) -> None:
+def test_adapter_closes_with_its_loop(server: Server, adapter: OpenProvider) -> None:
+    async def once() -> Response:
+        async with opened(adapter, server.url, "ok") as provider:
+            return await provider.complete(ask())
+
+    answers = [anyio.run(once), anyio.run(once)]
+    gc.collect()  # what was left open would warn, and warnings are errors
+
+    assert answers == [HI, HI]
+
+
+async def test_provider_shows_no_key(server: Server, adapter: OpenProvider) -> None:
     async with opened(adapter, server.url, "ok") as provider:
         assert KEY not in repr(provider)

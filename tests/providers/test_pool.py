@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -75,11 +78,105 @@ async def test_header_value_that_cannot_be_sent_is_not_shown(value: str) -> None
     assert await why_invalid(http(headers={"X-Team": "env:TEAM"}), {"TEAM": value}) == message
 
 
-@pytest.mark.parametrize("provider", ["openai", "vllm"])
-async def test_provider_of_a_later_version(provider: str) -> None:
-    assert await why_invalid(http(provider=provider)) == (
-        f"models.qwen.provider {provider} is not available in this version"
+async def test_provider_of_a_later_version() -> None:
+    assert await why_invalid(http(provider="vllm")) == (
+        "models.qwen.provider vllm is not available in this version"
     )
+
+
+async def test_provider_that_nobody_knows() -> None:
+    assert await why_invalid(http(provider="htp")) == (
+        "models.qwen.provider: unknown provider htp; did you mean http?"
+    )
+
+
+async def test_openai_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hydrometer.providers.chat_openai", None)
+
+    assert await why_invalid(http(provider="openai")) == (
+        "models.qwen.provider: openai needs the openai package: pip install 'hydrometer[openai]'"
+    )
+
+
+async def test_openai_is_asked_through_every_layer(hostile_url: str) -> None:
+    settings = http(provider="openai", model="ok", base_url=hostile_url, api_key_env="QWEN_KEY")
+
+    async with open_pool("qwen", settings, environ={"QWEN_KEY": KEY}, clock=FakeClock()) as pool:
+        response = await pool.complete(make_request())
+
+    assert response.text == "hi"
+
+
+async def test_what_an_adapter_refuses_names_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "azure.identity.aio", None)
+
+    assert await why_invalid(http(provider="openai", options={"entra": True})) == (
+        "models.qwen.options.entra needs the azure-identity package: pip install azure-identity"
+    )
+
+
+class Plugin:
+    """A provider of another package, and what it was opened with."""
+
+    def __init__(self, *, refuses: str = "") -> None:
+        self._refuses = refuses
+        self.told: list[object] = []
+
+    @asynccontextmanager
+    async def open(
+        self, settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
+    ) -> AsyncIterator[Provider]:
+        if self._refuses:
+            raise SettingsInvalid(self._refuses)
+        self.told += [settings.base_url, settings.options, slots, api_key, dict(headers)]
+        yield ScriptedProvider(make_response("from afar"))
+        self.told.append("closed")
+
+
+async def test_plug_in_opens_what_is_not_built_in() -> None:
+    plugin = Plugin()
+    endpoint = EndpointSettings(base_url="http://a/v1", slots=3, api_key_env="QWEN_KEY")
+    settings = http(
+        provider="mistral",
+        base_url="",
+        endpoints=(endpoint,),
+        options={"region": "eu"},
+        headers={"X-Team": "env:TEAM"},
+    )
+
+    async with open_pool(
+        "qwen",
+        settings,
+        environ={"QWEN_KEY": KEY, "TEAM": "audit"},
+        clock=FakeClock(),
+        openers={"mistral": plugin.open},
+    ) as pool:
+        response = await pool.complete(make_request())
+
+    assert response == make_response("from afar")
+    assert plugin.told == ["http://a/v1", {"region": "eu"}, 3, KEY, {"X-Team": "audit"}, "closed"]
+
+
+async def test_built_in_provider_wins_over_a_plug_in_of_its_name() -> None:
+    plugin = Plugin()
+    settings = ModelSettings(provider="simulated", model="sim-target")
+
+    async with open_pool(
+        "sim", settings, environ={}, clock=FakeClock(), openers={"simulated": plugin.open}
+    ) as pool:
+        await pool.complete(make_request())
+
+    assert plugin.told == []
+
+
+async def test_setting_that_a_plug_in_refuses_names_the_model() -> None:
+    openers = {"mistral": Plugin(refuses="options.region is missing").open}
+
+    with pytest.raises(SettingsInvalid, match=r"^models\.x\.options\.region is missing$"):
+        async with open_pool(
+            "x", http(provider="mistral"), environ={}, clock=FakeClock(), openers=openers
+        ):
+            pass
 
 
 async def test_several_endpoints() -> None:

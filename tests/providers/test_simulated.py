@@ -21,8 +21,8 @@ from hydrometer.providers.simulated import (
 )
 from hydrometer.providers.types import Message, Mode, Request, Response, Role, Sampling, Usage
 from hydrometer.strategies.identity import build_loose, build_strict, parse_loose, parse_strict
-from hydrometer.strategies.mutation import Mutant, Mutator, MutatorName, Rejected
-from hydrometer.strategies.types import Vendor
+from hydrometer.strategies.mutation import MutatorName, Rewrite
+from hydrometer.strategies.types import Mutant, Rejected, Vendor
 
 TARGET, HELPER, JUDGE = "sim-target", "sim-helper", "sim-judge"
 FACT = "I am Sim, a language model developed by Simulab."
@@ -75,7 +75,7 @@ def parents_of(task: MutatorName, parent: str = PARENT) -> tuple[str, ...]:
 
 
 def mutation(task: MutatorName, parent: str = PARENT) -> str:
-    return Mutator(name=task).build_prompt(parents_of(task, parent))
+    return Rewrite(name=task).build_prompt(parents_of(task, parent))
 
 
 def mutants(
@@ -83,7 +83,7 @@ def mutants(
 ) -> list[Mutant | Rejected]:
     prompt, parents = mutation(task, parent), parents_of(task, parent)
     return [
-        Mutator(name=task).parse(text_of(ask(prompt, draw=n), HELPER, planting), parents)
+        Rewrite(name=task).parse(text_of(ask(prompt, draw=n), HELPER, planting), parents)
         for n in range(count)
     ]
 
@@ -327,7 +327,7 @@ def test_texts_stay_bounded_over_many_generations(task: MutatorName) -> None:
     for n in range(30):
         (mutant,) = usable(
             [
-                Mutator(name=task).parse(
+                Rewrite(name=task).parse(
                     text_of(ask(mutation(task, text), draw=n), HELPER, planting),
                     parents_of(task, text),
                 )
@@ -354,7 +354,7 @@ def test_helper_errs_at_the_planted_rate_in_every_known_way(task: MutatorName) -
 def test_a_request_for_repair_is_answered_from_the_first_message() -> None:
     repair = ask(mutation("similar"), "", "That reply can't be used.")
 
-    parsed = Mutator(name="similar").parse(text_of(repair, HELPER, Planting()), (PARENT,))
+    parsed = Rewrite(name="similar").parse(text_of(repair, HELPER, Planting()), (PARENT,))
 
     assert isinstance(parsed, Mutant)
 

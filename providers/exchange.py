@@ -1,0 +1,64 @@
+"""One HTTP exchange seen from above: what came back, and what an adapter makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from .errors import ReplyUnusable
+from .types import Mode, Response
+from .wire import from_body
+from .wire_errors import error_from, to_excerpt
+
+BODY_LIMIT = 8 * 1024 * 1024
+_ERROR_BODY_LIMIT = 64 * 1024
+_SHORTEST_SECRET = 4  # masking "x", as local servers want for a key, would garble every message
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """A reply as it arrived; a body larger than its limit was cut, but is longer than the limit."""
+
+    status: int
+    headers: Mapping[str, str]  # must not mind case
+    body: bytes
+
+
+def is_success(status: int) -> bool:
+    """Return whether *status* says that the body is an answer."""
+    return 200 <= status < 300
+
+
+def body_limit(status: int) -> int:
+    """Return how many bytes are worth reading of the body of a reply with *status*."""
+    return BODY_LIMIT if is_success(status) else _ERROR_BODY_LIMIT
+
+
+def read_reply(
+    reply: Reply, mode: Mode, *, model: str, now: float, secrets: Sequence[str] = ()
+) -> Response:
+    """Return the response that *reply* holds, or raise the ProviderError that it stands for.
+
+    *now* is Unix time. None of *secrets* is ever repeated.
+    """
+    if not is_success(reply.status):
+        raise error_from(
+            reply.status, reply.headers, reply.body, model=model, now=now, secrets=secrets
+        )
+    if len(reply.body) > BODY_LIMIT:
+        raise ReplyUnusable(f"{model}: the reply is larger than {BODY_LIMIT} bytes")
+    try:
+        return from_body(reply.body, mode, content_type=reply.headers.get("content-type", ""))
+    except ReplyUnusable as error:
+        # Unchained: the cause holds the whole reply, and may hold an echoed key.
+        raise ReplyUnusable(f"{model}: {to_excerpt(str(error), secrets)}") from None
+
+
+def secret_words(api_key: str, headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what must not be printed, longest first, so that no part of one survives."""
+    words = {api_key}
+    for value in headers.values():
+        words.update((value, value.rpartition(" ")[2]))
+    return tuple(
+        sorted((word for word in words if len(word) >= _SHORTEST_SECRET), key=len, reverse=True)
+    )
