@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 SOURCES := __init__.py __main__.py cli.py py.typed \
     cache commands data engine providers report scoring strategies
 
-.PHONY: demo test lint types check slow bench clean
+.PHONY: demo test lint types check slow study bench clean
 
 demo: $(READY)
 	$(BIN)/hydrometer demo
@@ -29,9 +29,13 @@ types: $(READY)
 
 check: lint types test
 
-# Studies that take minutes: coverage of the intervals.
+# Studies that take minutes: coverage of the intervals, adaptation of the search, fuzzing.
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow --timeout 1800
+
+# The tables of docs/search.md.
+study: $(READY)
+	$(BIN)/python -m pytest -m slow --timeout 1800 -s tests/engine/test_adaptation_study.py
 
 bench: $(READY)
 	$(BIN)/python -m bench live

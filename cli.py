@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,19 +13,35 @@ from typing import Annotated
 
 import anyio
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from . import __version__
-from .cache.disk import open_store
 from .cache.errors import CacheError
+from .cache.explain import explain_key
+from .cache.reader import open_reader
+from .cache.verify import verify_cache
+from .commands.cache import (
+    damage_summary,
+    explanation_lines,
+    verification_lines,
+)
 from .commands.demo import demo_config, run_demo
 from .commands.ice import IceJob, Start, run_ice
-from .commands.preview import preview_run
+from .commands.importing import plan_imports, run_import
+from .commands.plugins import Plugins
+from .commands.preview import explain_coverage, preview_run
 from .commands.progress import Progress, shown
 from .commands.replay import replay_run
+from .commands.rescore import RescoreJob, run_rescoring
 from .commands.score import score_runs, write_scores
 from .commands.session import build_budget, cache_folder
-from .commands.views import cache_view, demo_view, preview_view
+from .commands.views import (
+    cache_view,
+    demo_view,
+    explanation_view,
+    preview_view,
+    verification_view,
+)
 from .engine.config import Config
 from .engine.errors import EngineError, InputInvalid, RunConflict, RunStopped
 from .engine.files import RunDirectory, builtin_text, load_config, load_texts
@@ -33,7 +50,7 @@ from .engine.planning import build_plan
 from .engine.sinks import Tally
 from .providers.budget import Budget
 from .providers.errors import ProviderError
-from .providers.settings import Planting
+from .providers.settings import Planting, check_provider
 from .report.formats import to_csv, to_json, to_markdown
 from .report.terminal import score_table_view
 from .scoring.scores import Score
@@ -49,6 +66,8 @@ app = typer.Typer(
 )
 cache_app = typer.Typer(help="Looks at the store of answers.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
+
+PLUGINS = Plugins()  # looks for nothing until a name is not ours
 
 EXIT_DIFFERS, EXIT_INPUT, EXIT_STOPPED, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 70, 130
 
@@ -170,7 +189,7 @@ def plan(
         read = load_config(config)
         folder = cache_folder(cache, read.run.cache)
         previews = [
-            anyio.run(preview_run, read, made, folder)
+            anyio.run(preview_run, read, made, folder, PLUGINS)
             for made in build_plans(read, target, config.parent)
         ]
         Console().print(preview_view(previews, folder))
@@ -226,6 +245,7 @@ def ice(
                 cache=folder,
                 start=start,
                 preflight=not no_preflight,
+                plugins=PLUGINS,
             )
             if verbose:
                 say_err(f"{made.target.name}: run {directory}, cache {folder}")
@@ -238,7 +258,7 @@ def run_one(job: IceJob, budget: Budget, *, quiet: bool) -> tuple[Score, ...]:
     """Run one target with its progress shown, and leave its scores beside its events."""
     tally = Tally()
     priced = any(model.price.output_per_mtok > 0 for model in job.config.models.values())
-    metric = "strict" if job.plan.judge is None else "loose"
+    metric = job.plan.judge.metrics[0]
     progress = Progress(job.plan.target.name, job.plan.probes, tally, metric=metric, priced=priced)
     console = terminal()
     with shown(progress, console, quiet=quiet):
@@ -261,7 +281,7 @@ def replay(
     Example: hydrometer replay runs/qwen
     """
     with errors_as_lines(debug=debug):
-        result = anyio.run(replay_run, run, cache)
+        result = anyio.run(replay_run, run, cache, PLUGINS)
         if result.difference:
             say_err(f"replay differs after {result.events} equal events: {result.difference}")
             raise typer.Exit(EXIT_DIFFERS)
@@ -294,6 +314,76 @@ def score(
                 print_out(to_markdown(scores))
 
 
+@app.command(name="import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="Transcripts, as JSON Lines or CSV.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the runs go.")],
+    target: Annotated[
+        str, typer.Option("--target", help="Whose answers they are (default: the file's name).")
+    ] = "",
+    vendor: Annotated[
+        str, typer.Option("--vendor", help="The target's maker; claims of it do not count.")
+    ] = "",
+    fact: Annotated[
+        str, typer.Option("--fact", help="Who the target is, for a judge model that rescores.")
+    ] = "",
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", help="Strict verdicts as CSV, or a folder of NAME.csv files."),
+    ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Make runs of published transcripts, to score and to rescore.
+
+    A row has template, question, response and perhaps verdict, or the keys of the paper's files.
+
+    Example: hydrometer import Phi4.jsonl --out runs/phi --vendor microsoft --labels Phi4.csv
+    """
+    with errors_as_lines(debug=debug):
+        jobs = plan_imports(files, out, target=target, vendor=vendor, fact=fact, labels=labels)
+        for job in jobs:
+            run_import(job, partial(say_remark, quiet=quiet))
+        scores = [score for job in jobs for score in write_scores(job.directory)]
+        if not quiet:
+            Console().print(score_table_view(scores))
+
+
+@app.command()
+def rescore(
+    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    judge: Annotated[
+        str, typer.Option("--judge", help='A model of the config, "lexical", or a plug-in.')
+    ],
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The TOML file that has the judge's model.")
+    ] = None,
+    cache: CacheOption = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Have another judge read the answers of a run; the target is not asked.
+
+    Adds a layer of verdicts, which score shows beside the run's own.
+
+    Example: hydrometer rescore runs/qwen --judge lexical
+    """
+    with errors_as_lines(debug=debug):
+        job = RescoreJob(
+            run=run,
+            judge=judge,
+            config=Config() if config is None else load_config(config),
+            cache=cache,
+            plugins=PLUGINS,
+        )
+        anyio.run(run_rescoring, job, Tally(), say_err)
+        scores = write_scores(run)
+        if not quiet:
+            Console().print(score_table_view(scores))
+
+
 @cache_app.command("info")
 def cache_info(
     cache: CacheOption = None,
@@ -305,14 +395,64 @@ def cache_info(
 
     Example: hydrometer cache info
     """
+    with (
+        errors_as_lines(debug=debug),
+        open_reader(cache_folder(cache, Config().run.cache)) as store,
+    ):
+        Console().print(cache_view(store.info()))
+
+
+@cache_app.command("verify")
+def cache_verify(
+    cache: CacheOption = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Check every stored answer; nothing is written or repaired.
+
+    Exits with 1 when damage is found, and names what is damaged.
+
+    Example: hydrometer cache verify --cache runs/cache
+    """
     with errors_as_lines(debug=debug):
         folder = cache_folder(cache, Config().run.cache)
+        began = time.perf_counter()
+        with terminal().status("reading every answer") if not quiet else nullcontext():
+            found = verify_cache(folder)
+        if not quiet or not found.all_sound:
+            show(verification_view(found), verification_lines(found))
+        if verbose:
+            say_err(f"checked {found.answers:,} answers in {time.perf_counter() - began:.1f} s")
+        if not found.all_sound:
+            say_err(damage_summary(found))
+            raise typer.Exit(EXIT_DIFFERS)
 
-        async def look() -> None:
-            async with open_store(folder, create=False) as store:
-                Console().print(cache_view(store.info()))
 
-        anyio.run(look)
+@cache_app.command("explain")
+def cache_explain(
+    what: Annotated[
+        str,
+        typer.Argument(help="A request's key, or its first 6 digits or more; or a run directory."),
+    ],
+    cache: CacheOption = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Show a stored answer and what was asked for it, or what of a run is stored.
+
+    Long texts are cut to a screen; -v shows them whole. Of a run, the first call that is not
+    stored is compared with the most similar one that is.
+
+    Example: hydrometer cache explain 3fa9c1d2e4b6
+    """
+    with errors_as_lines(debug=debug):
+        if RunDirectory(Path(what)).exists():
+            print_out(anyio.run(explain_coverage, Path(what), cache, PLUGINS))
+            return
+        found = explain_key(cache_folder(cache, Config().run.cache), what)
+        show(explanation_view(found, whole=verbose), explanation_lines(found, whole=verbose))
 
 
 @app.command()
@@ -360,8 +500,10 @@ def build_plans(config: Config, targets: list[str] | None, folder: Path) -> list
     names = targets or list(config.ice.targets)
     if not names:
         raise InputInvalid("ice.targets is empty: name a model to measure, or give --target")
+    for name, settings in config.models.items():
+        check_provider(f"models.{name}", settings.provider, PLUGINS.providers)
     texts = load_texts(config, folder)
-    return [build_plan(config, name, texts) for name in dict.fromkeys(names)]
+    return [build_plan(config, name, texts, PLUGINS.catalogue) for name in dict.fromkeys(names)]
 
 
 @contextmanager
@@ -412,6 +554,21 @@ def say(text: str, *, quiet: bool) -> None:
 def say_err(text: str) -> None:
     """Print one line to stderr."""
     typer.echo(f"hydrometer: {text}", err=True)
+
+
+def say_remark(text: str, *, quiet: bool) -> None:
+    """Print a remark to stderr unless *quiet*."""
+    if not quiet:
+        say_err(text)
+
+
+def show(view: RenderableType, lines: Iterable[str]) -> None:
+    """Print *view* to a terminal, and *lines* to anything else."""
+    console = Console()
+    if console.is_terminal:
+        console.print(view)
+    else:
+        print_out("\n".join(lines))
 
 
 def print_out(text: str) -> None:

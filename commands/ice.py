@@ -30,6 +30,7 @@ from ..providers.budget import Budget
 from ..providers.errors import AccessDenied, BudgetReached, ProviderError, SettingsInvalid
 from ..providers.pool import Pool, preflight
 from .interrupt import stoppable
+from .plugins import Plugins
 from .session import (
     build_budget,
     cached_providers,
@@ -50,6 +51,8 @@ class IceJob(msgspec.Struct, frozen=True, kw_only=True):
     cache: Path
     start: Start = "new"
     preflight: bool = True
+    plugins: Plugins = Plugins()
+    signals: bool = True  # Ctrl-C and SIGTERM stop the run cleanly; a library leaves them alone
 
 
 async def run_ice(
@@ -82,14 +85,19 @@ async def run_ice(
             _note_stop(directory, status, RunStopped(str(found), cause="events"))
             raise found from error
         except (RunStopped, CallsKeepFailing, ProviderError, CacheError, OSError) as error:
-            stop = _as_stop(error, directory)
+            stop = as_stop(error, directory)
             _note_stop(directory, status, stop)
             raise stop from error
         directory.write_status(msgspec.structs.replace(status, state="finished"))
     if tally.finished is not None and tally.finished.reason != "probes":
+        why = (
+            f"the helper gave no usable template in {STUCK_AFTER} tickets in a row"
+            if tally.finished.reason == "no-usable-mutants"
+            else "every question was asked in every template"
+        )
         say(
-            f"{job.plan.target.name}: the helper gave no usable template in {STUCK_AFTER} tickets "
-            f"in a row; the run ended after {tally.probes} of {job.plan.probes} probes"
+            f"{job.plan.target.name}: {why}; the run ended after {tally.probes} of "
+            f"{job.plan.probes} probes"
         )
 
 
@@ -136,7 +144,7 @@ async def _run(
         observers = Observers(tally, timings, log)
         store = await stack.enter_async_context(open_store(job.cache))
         pools = await stack.enter_async_context(
-            open_pools(job.config, names, observers=observers, budget=budget)
+            open_pools(job.config, names, observers=observers, budget=budget, plugins=job.plugins)
         )
         providers = cached_providers(job.plan, pools, store, observers)
 
@@ -155,12 +163,18 @@ async def _run(
 
         log.note("run_started", target=job.plan.target.name, probes=job.plan.probes)
         try:
-            async with stoppable(abandon=abandon, in_flight=in_flight, say=say):
+            async with stoppable(abandon, in_flight, say, signals=job.signals):
                 if job.preflight:
                     await _preflight(job, pools)
                 stack.enter_context(seldom_collected())
                 slots = sum(job.config.models[name].slots for name in names)
-                await run_search(job.plan, Asker(providers, failures), emit, at_once=slots)
+                await run_search(
+                    job.plan,
+                    Asker(providers, failures),
+                    emit,
+                    catalogue=job.plugins.catalogue,
+                    at_once=slots,
+                )
                 events.finish()
         except (RunStopped, CallsKeepFailing, ProviderError, CacheError) as error:
             log.note("run_stopped", reason=str(error))
@@ -196,7 +210,8 @@ def _note_stop(directory: RunDirectory, status: Status, stop: RunStopped) -> Non
     )
 
 
-def _as_stop(error: Exception, directory: RunDirectory) -> RunStopped:
+def as_stop(error: Exception, directory: RunDirectory) -> RunStopped:
+    """Return the stop that *error* means for the run in *directory*."""
     match error:
         case RunStopped():
             return error

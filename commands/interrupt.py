@@ -13,18 +13,26 @@ from ..engine.errors import RunStopped
 
 @asynccontextmanager
 async def stoppable(
-    *, abandon: Callable[[], None], in_flight: Callable[[], int], say: Callable[[str], None]
+    abandon: Callable[[], None],
+    in_flight: Callable[[], int],
+    say: Callable[[str], None],
+    *,
+    signals: bool = True,
 ) -> AsyncIterator[None]:
     """Turn a signal inside the block into RunStopped, after attempts under way have ended.
 
     Attempts that were sent are paid for: their pools wait for them, and the cache keeps their
-    answers. A second signal calls *abandon*, which gives them up.
+    answers. A second signal calls *abandon*, which gives them up. Without *signals* nothing is
+    listened for: who calls us as a library has handlers of its own, and may be in any thread.
     """
+    if not signals:
+        yield
+        return
     body = anyio.CancelScope()
 
     async def watch() -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _ in signals:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+            async for _ in received:
                 if body.cancel_called:
                     abandon()
                     continue

@@ -7,19 +7,24 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from ..cache.disk import holds_store, open_store
+from ..cache.disk import holds_store
 from ..cache.errors import CacheMiss
+from ..cache.reader import open_reader
 from ..cache.store import MemoryStore, Store
-from ..engine.config import Config
+from ..engine.catalogue import Catalogue
+from ..engine.config import Config, RunTable
 from ..engine.events import Role
-from ..engine.plan import Plan
+from ..engine.files import RunDirectory
+from ..engine.plan import Imported, Plan, RefineSearch, TreeSearch
 from ..engine.runner import Asker, run_search
 from ..engine.sinks import Observers, Tally
 from ..providers.settings import ModelSettings
 from ..strategies import identity
+from ..strategies.refine import EXCERPT, Refine
 from ..strategies.templates import fill
+from .plugins import Plugins
 from .replay import replay_providers
-from .session import planned_models
+from .session import cache_folder, planned_models
 
 CHARS_PER_TOKEN = 3.5  # of mixed English and Chinese; a guess until usage comes back
 REPLY_TOKENS = {"target": 300, "helper": 250, "judge": 60}  # where max_tokens sets no bound
@@ -52,40 +57,63 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool  # the cache covers the whole run
 
 
-async def preview_run(config: Config, plan: Plan, cache: Path) -> Preview:
+async def preview_run(
+    config: Config, plan: Plan, cache: Path, plugins: Plugins | None = None
+) -> Preview:
     """Return what *plan* would send, and how far the cache can answer it already."""
+    catalogue = (plugins or Plugins()).catalogue
     if await anyio.to_thread.run_sync(holds_store, cache):
-        async with open_store(cache, create=False) as store:
-            tally, complete = await _follow(plan, store)
+        with open_reader(cache) as store:
+            tally, miss = await follow(plan, store, catalogue)
     else:
-        tally, complete = await _follow(plan, MemoryStore())
+        tally, miss = await follow(plan, MemoryStore(), catalogue)
     tickets = -(-plan.probes // plan.questions_per_visit)
     return Preview(
         target=plan.target.name,
         probes=plan.probes,
         tickets=tickets,
         roles=tuple(
-            _estimate(plan, role, config.models[model.name], tickets)
+            _estimate(plan, role, config.models[model.name], tickets, catalogue)
             for role, model in planned_models(plan).items()
         ),
         cached_probes=tally.probes,
         cached_calls=tally.calls["cache"],
-        complete=complete,
+        complete=miss is None,
     )
 
 
-async def _follow(plan: Plan, store: Store) -> tuple[Tally, bool]:
-    """Walk the search through *store* until an answer is missing."""
+async def follow(plan: Plan, store: Store, catalogue: Catalogue) -> tuple[Tally, CacheMiss | None]:
+    """Walk the search through *store*; return what it had, and the first answer that it lacks."""
     tally = Tally()
     try:
         providers = replay_providers(plan, store, Observers(tally))
-        await run_search(plan, Asker(providers, {}), tally.write)
-    except CacheMiss:
-        return tally, False
-    return tally, True
+        await run_search(plan, Asker(providers, {}), tally.write, catalogue=catalogue)
+    except CacheMiss as miss:
+        return tally, miss
+    return tally, None
 
 
-def _estimate(plan: Plan, role: Role, settings: ModelSettings, tickets: int) -> RoleEstimate:
+async def explain_coverage(run: Path, cache: Path | None, plugins: Plugins) -> str:
+    """Return what of a run is in its cache, and why the first call that is not there is not.
+
+    Raises InputInvalid for a folder that holds no run, CacheError for an unusable cache.
+    """
+    directory = RunDirectory(run)
+    plan = directory.read_plan()
+    if isinstance(plan.search, Imported):
+        return f"{run} was imported: it made no call"
+    folder = cache or Path(directory.read_status().cache or cache_folder(None, RunTable().cache))
+    with open_reader(folder) as store:
+        tally, miss = await follow(plan, store, plugins.catalogue)
+    found = f"{tally.calls['cache']:,} calls of {tally.probes} probes are in {folder}"
+    if miss is None:
+        return f"{found}: the whole run"
+    return f"{found}; the first that is missing: {miss}"
+
+
+def _estimate(
+    plan: Plan, role: Role, settings: ModelSettings, tickets: int, catalogue: Catalogue
+) -> RoleEstimate:
     calls = {
         "target": plan.probes,
         "helper": round(tickets * EXTRA_HELPER),
@@ -93,7 +121,7 @@ def _estimate(plan: Plan, role: Role, settings: ModelSettings, tickets: int) -> 
     }[role]
     model = planned_models(plan)[role]
     reply = min(REPLY_TOKENS[role], model.sampling.max_tokens or REPLY_TOKENS[role])
-    input_tokens = calls * round(_mean_prompt(plan, role) / CHARS_PER_TOKEN)
+    input_tokens = calls * round(_mean_prompt(plan, role, catalogue) / CHARS_PER_TOKEN)
     output_tokens = calls * reply
     return RoleEstimate(
         role=role,
@@ -106,17 +134,27 @@ def _estimate(plan: Plan, role: Role, settings: ModelSettings, tickets: int) -> 
     )
 
 
-def _mean_prompt(plan: Plan, role: Role) -> float:
+def _mean_prompt(plan: Plan, role: Role, catalogue: Catalogue) -> float:
     """Return the mean length of a prompt in characters, over seed templates and questions."""
     question = plan.questions[0].text
     template = sum(len(t.text) for t in plan.templates) / len(plan.templates)
     if role == "helper":
-        mutators = plan.build_mutators
-        return template + sum(len(m.build_prompt(("", ""))) for m in mutators) / len(mutators)
+        return template + _mean_instruction(plan, catalogue)
     if role == "judge":
         answer = "x" * round(REPLY_TOKENS["target"] * CHARS_PER_TOKEN)
         return len(identity.build_loose(fact=plan.fact, question=question, response=answer))
     return template + len(plan.target.system) + len(fill("{query}", question))
+
+
+def _mean_instruction(plan: Plan, catalogue: Catalogue) -> float:
+    """Return the mean length of what the helper is told besides the template."""
+    if isinstance(plan.search, RefineSearch):
+        return len(Refine().build_prompt(("",))) + 2 * EXCERPT
+    if not isinstance(plan.search, TreeSearch):
+        return 0.0
+    mutators = [catalogue.mutator(planned) for planned in plan.search.mutators]
+    prompts = [m.build_prompt(("",) * m.parents) for m in mutators]
+    return sum(map(len, prompts)) / len(prompts)
 
 
 def _seconds(plan: Plan, settings: ModelSettings, calls: int, tokens: int) -> float:

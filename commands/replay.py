@@ -8,16 +8,18 @@ from pathlib import Path
 import msgspec
 
 from ..cache.cached import KeyedProvider
-from ..cache.disk import open_store
 from ..cache.errors import CacheMiss
+from ..cache.reader import open_reader
 from ..cache.replay import ReplayOnly
 from ..cache.store import Store
+from ..engine.catalogue import Catalogue
 from ..engine.errors import EventsDiffer, FileInvalid, RecordingEnded
 from ..engine.events import Role
 from ..engine.files import EVENTS, RunDirectory
-from ..engine.plan import Plan
+from ..engine.plan import Imported, Plan
 from ..engine.runner import Asker, run_search
 from ..engine.sinks import EventLog, Observers
+from .plugins import Plugins
 from .session import planned_models, seldom_collected
 
 
@@ -29,7 +31,9 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
     difference: str = ""
 
 
-async def replay_run(run: Path, cache: Path | None) -> ReplayResult:
+async def replay_run(
+    run: Path, cache: Path | None = None, plugins: Plugins | None = None
+) -> ReplayResult:
     """Do *run* again from the cache and compare every event, byte for byte.
 
     A run that was stopped is replayed to its recorded end. Raises InputInvalid when there is
@@ -37,29 +41,33 @@ async def replay_run(run: Path, cache: Path | None) -> ReplayResult:
     """
     directory = RunDirectory(run)
     plan = directory.read_plan()
+    if isinstance(plan.search, Imported):
+        raise FileInvalid(f"{run} was imported, and no call was made: there is nothing to replay")
     recorded = directory.read_status().cache
     if not directory.begun():
         raise FileInvalid(f"{run / EVENTS} holds no event: there is nothing to replay")
     if cache is None and not recorded:
         raise FileInvalid(f"{run} names no cache, so there is nothing to replay; give --cache")
     folder = cache or Path(recorded)
-    async with open_store(folder, create=False) as store:
-        return await replay_from(directory, plan, store)
+    with open_reader(folder) as store:
+        return await replay_from(directory, plan, store, (plugins or Plugins()).catalogue)
 
 
-async def replay_from(directory: RunDirectory, plan: Plan, store: Store) -> ReplayResult:
+async def replay_from(
+    directory: RunDirectory, plan: Plan, store: Store, catalogue: Catalogue
+) -> ReplayResult:
     """Compare the events of *directory* with what *plan* gives from *store* alone."""
     with closing(directory.read_lines()) as recorded:
-        return await _compare(EventLog(recorded, None), directory, plan, store)
+        return await _compare(EventLog(recorded, None), directory, plan, store, catalogue)
 
 
 async def _compare(
-    log: EventLog, directory: RunDirectory, plan: Plan, store: Store
+    log: EventLog, directory: RunDirectory, plan: Plan, store: Store, catalogue: Catalogue
 ) -> ReplayResult:
     asker = Asker(replay_providers(plan, store), directory.read_failures())
     try:
         with seldom_collected():
-            await run_search(plan, asker, log.write)
+            await run_search(plan, asker, log.write, catalogue=catalogue)
         log.finish()
     except RecordingEnded:
         return ReplayResult(events=log.compared, complete=False)

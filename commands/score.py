@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
+from ..engine.errors import FileInvalid
 from ..engine.files import ASIDE, RunDirectory
 from ..engine.fold import fold_probes
+from ..engine.layers import fold_layer
+from ..engine.plan import PlannedJudge, plan_digest
 from ..report.formats import to_json
 from ..scoring.scores import Score, score_table
 from ..scoring.table import ProbeTable
+from ..strategies.types import Metric, ProbeRow
 
 
 def score_run(run: Path) -> tuple[Score, ...]:
-    """Return the scores of one run, by its own judge. Raises InputInvalid for a folder of none."""
+    """Return the scores of one run: by its own judge, then by each layer.
+
+    Raises InputInvalid for a folder that holds no run.
+    """
     directory = RunDirectory(run)
     plan = directory.read_plan()
-    table = ProbeTable(fold_probes(directory.read_events()))
-    return score_table(
-        table,
-        run=run.resolve().name,
-        target=plan.target.name,
-        kind=plan.kind,
-        judge=plan.judge_name,
-        prompt_version=plan.judge_version,
-        seed=plan.seed,
-        metrics=("strict", "hard") if plan.judge is None else ("loose", "strict", "hard"),
-        finished=directory.finished(),
-    )
+    finished = directory.finished()
+
+    def scores(rows: Iterator[ProbeRow], judge: PlannedJudge) -> tuple[Score, ...]:
+        hard: tuple[Metric, ...] = ("hard",) if "strict" in judge.metrics else ()
+        return score_table(
+            ProbeTable(rows),
+            run=run.resolve().name,
+            target=plan.target.name,
+            kind=plan.kind,
+            judge=judge.name,
+            prompt_version=judge.rules.version,
+            seed=plan.seed,
+            metrics=judge.metrics + hard,
+            finished=finished,
+        )
+
+    own = scores(fold_probes(directory.read_events()), plan.judge)
+    digest = plan_digest(plan)
+    layers = []
+    for layer in directory.read_layers():
+        if layer.head.plan != digest:
+            raise FileInvalid(f"a layer of {layer.head.judge.name} in {run} is of another run")
+        layers.append(scores(fold_layer(directory.read_events(), layer), layer.head.judge))
+    return tuple(chain(own, *layers))
 
 
 def write_scores(run: Path) -> tuple[Score, ...]:

@@ -18,6 +18,7 @@ from ..engine.sinks import Observers
 from ..providers.budget import Budget
 from ..providers.clock import SystemClock
 from ..providers.pool import Pool, open_pool
+from .plugins import Plugins
 
 CACHE_VARIABLE = "HYDROMETER_CACHE"
 
@@ -29,11 +30,13 @@ def cache_folder(option: Path | None, configured: str) -> Path:
 
 
 def planned_models(plan: Plan) -> dict[Role, PlannedModel]:
-    """Return who plays which role; the lexical judge is no model."""
-    models: dict[Role, PlannedModel] = {"target": plan.target, "helper": plan.helper}
-    if plan.judge is not None:
-        models["judge"] = plan.judge
-    return models
+    """Return who plays which role; not every search has a helper, not every judge is a model."""
+    roles: dict[Role, PlannedModel | None] = {
+        "target": plan.target,
+        "helper": plan.helper,
+        "judge": plan.judge.model,
+    }
+    return {role: model for role, model in roles.items() if model is not None}
 
 
 @contextmanager
@@ -61,10 +64,16 @@ def build_budget(config: Config) -> Budget:
 
 @asynccontextmanager
 async def open_pools(
-    config: Config, names: set[str], *, observers: Observers | None, budget: Budget
+    config: Config,
+    names: set[str],
+    *,
+    observers: Observers | None,
+    budget: Budget,
+    plugins: Plugins | None = None,
 ) -> AsyncIterator[dict[str, Pool]]:
     """Open one pool for each model of *names*. Raises SettingsInvalid before anything is sent."""
     clock = SystemClock()
+    openers = (plugins or Plugins()).providers
     async with AsyncExitStack() as stack:
         pools = {}
         for name in sorted(names):
@@ -76,6 +85,7 @@ async def open_pools(
                     clock=clock,
                     observer=observers,
                     budget=budget,
+                    openers=openers,
                 )
             )
         yield pools

@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from math import isfinite
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from ..providers.errors import SettingsInvalid
-from ..providers.settings import ModelSettings, NotNegative, SamplingTable, Share
-from ..strategies.mutation import MutatorName
+from ..providers.settings import ModelSettings, NotNegative, SamplingTable
 from .errors import ConfigInvalid
+from .hints import name_hint
 from .plan import Admit
 
 Preset = Literal["standard", "paper"]
-SelectorName = Literal["mcts-explore", "round-robin", "random"]
+SearchName = Literal["mcts", "static", "refine"]
 
 
 class BudgetTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,16 +45,6 @@ class RoleSampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     judge: SamplingTable = SamplingTable()
 
 
-class MctsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[ice.mcts]``: the constants of mcts-explore."""
-
-    explore: NotNegative | None = None
-    stop_early: Share | None = None
-    reward_floor: Share | None = None
-    prior_visits: NotNegative | None = None
-    prior_reward: Share | None = None
-
-
 class IceTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[ice]``; what is None comes from the preset."""
 
@@ -63,13 +52,16 @@ class IceTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     helper: str = ""
     judge: str = "lexical"
     preset: Preset = "standard"
-    search: Literal["mcts"] = "mcts"
+    judge_model: str = ""  # for a judge that is no model and asks one
+    judge_settings: dict[str, object] = {}
+    search: SearchName = "mcts"
     probes: int | None = None
     questions: str = "builtin"
     templates: str = "builtin"
-    selector: SelectorName | None = None
-    mcts: MctsTable = MctsTable()
-    mutators: tuple[MutatorName, ...] | None = None
+    selector: str | None = None
+    selector_settings: dict[str, object] = {}
+    mutators: tuple[str, ...] | None = None
+    mutator_settings: dict[str, dict[str, object]] = {}
     admit: Admit | None = None
     questions_per_visit: int | None = None
     strict_vendors: tuple[str, ...] = ("openai", "anthropic")
@@ -206,9 +198,7 @@ def _refuse_unknown(raw: Mapping[str, Any], kind: type[msgspec.Struct], path: st
     hints = get_type_hints(kind)
     for key, value in raw.items():
         if key not in hints:
-            near = get_close_matches(key, hints, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(hints)}"
-            raise ConfigInvalid(f"{path}{key}: unknown key; {hint}")
+            raise ConfigInvalid(f"{path}{key}: unknown key; {name_hint(key, hints)}")
         inner = _struct_of(hints[key])
         if inner is None or not isinstance(value, Mapping):
             continue

@@ -88,6 +88,14 @@ class Mutated(msgspec.Struct, frozen=True, kw_only=True, tag="mutated"):
     rejections: tuple[Rejection, ...] = ()
 
 
+class Taken(msgspec.Struct, frozen=True, kw_only=True, tag="taken"):
+    """The seed template at *node* is asked as it is; in events it is numbered *template*."""
+
+    ticket: int
+    template: int
+    node: NodeId
+
+
 class Barren(msgspec.Struct, frozen=True, kw_only=True, tag="barren"):
     """Ticket *ticket* gave no new template, so it asked no question that counts."""
 
@@ -118,12 +126,12 @@ class Credited(msgspec.Struct, frozen=True, kw_only=True, tag="credited"):
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
     """The last event of a run that came to its end."""
 
-    reason: Literal["probes", "no-usable-mutants"]
+    reason: Literal["probes", "no-usable-mutants", "all-asked", "imported"]
     tickets: int
     probes: int
 
 
-Event = Started | Selected | Mutated | Barren | Probed | Credited | Finished
+Event = Started | Selected | Mutated | Taken | Barren | Probed | Credited | Finished
 
 
 def failures_of(event: Event) -> tuple[CallFailed, ...]:

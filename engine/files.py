@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -23,6 +23,7 @@ from .config import Config, parse_config
 from .errors import FileInvalid, InputInvalid, RunConflict, RunStopped
 from .events import CallFailed, Event, decode_event, failures_of
 from .inputs import parse_facts, parse_questions, parse_templates, parse_vendors
+from .layers import Layer, LayerHead, Reread, decode_layer, encode_layer, layer_file
 from .plan import Plan, decode_plan, encode_plan, first_difference
 from .planning import Texts
 
@@ -34,6 +35,7 @@ PLAN, EVENTS, STATUS, TIMINGS, LOG = (
     "log.jsonl",
 )
 LOCK = ".lock"
+LAYERS = "layers"
 ASIDE = "-before-retry-"  # and a number: a run that --retry-failed replaced
 
 
@@ -59,9 +61,9 @@ def read_text(path: Path) -> str:
         raise FileInvalid(f"{path} cannot be read: {_cause(error)}") from None
 
 
-def load_config(path: Path) -> Config:
+def load_config(path: str | Path) -> Config:
     """Return the config in the file at *path*."""
-    return parse_config(read_text(path), str(path))
+    return parse_config(read_text(Path(path)), str(path))
 
 
 def load_texts(config: Config, folder: Path) -> Texts:
@@ -169,6 +171,21 @@ class RunDirectory:
             last = line
         return b'"type":"finished"' in last[:40]
 
+    def read_layers(self) -> Iterator[Layer]:
+        """Yield the layers of this run, by name of their files."""
+        for path in sorted((self.path / LAYERS).glob("*.jsonl")):
+            yield decode_layer(read_text(path).encode().splitlines(), str(path))
+
+    def write_layer(self, head: LayerHead, rows: Iterable[Reread]) -> Path:
+        """Replace the layer of one judge as a whole; return its file."""
+        name = f"{LAYERS}/{layer_file(head.judge.name)}"
+        try:
+            (self.path / LAYERS).mkdir(exist_ok=True)
+            self._replace(name, b"".join(encode_layer(head, rows)))
+        except OSError as error:
+            raise disk_stop(error, self.path / name) from None
+        return self.path / name
+
     def write_text(self, name: str, text: str) -> None:
         """Replace a file that is made from the others, such as scores.json."""
         try:
@@ -246,9 +263,10 @@ class RunDirectory:
         return aside
 
     def _replace(self, name: str, data: bytes) -> None:
-        draft = self.path / f".{name}.new"
+        whole = self.path / name
+        draft = whole.with_name(f".{whole.name}.new")
         draft.write_bytes(data)
-        draft.replace(self.path / name)
+        draft.replace(whole)
 
 
 def disk_stop(error: OSError, path: Path) -> RunStopped:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..strategies.types import ProbeRow
-from .events import CallFailed, Event, Probed
+from .events import CallFailed, Event, Judgement, Probed
 
 
 def fold_probes(events: Iterable[Event]) -> Iterator[ProbeRow]:
     """Yield one row for each probe, in the order in which they were applied."""
     for event in events:
         if isinstance(event, Probed):
-            yield _row(event)
+            yield probe_row(event, event.judgement)
 
 
-def _row(event: Probed) -> ProbeRow:
+def probe_row(event: Probed, judgement: Judgement) -> ProbeRow:
+    """Return the row of one probe as *judgement* has it."""
     outcome = event.outcome
     if isinstance(outcome, CallFailed):
         return ProbeRow(template=event.template, question=event.question, state="failed")
@@ -27,5 +28,5 @@ def _row(event: Probed) -> ProbeRow:
         template=event.template,
         question=event.question,
         state="judged",
-        opinions=event.judgement.opinions,
+        opinions=judgement.opinions,
     )

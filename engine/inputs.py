@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import tomllib
 from collections.abc import Iterator
@@ -12,6 +10,7 @@ import msgspec
 
 from ..strategies.types import SLOT, Question, Template, Vendor
 from .errors import FileInvalid
+from .rows import read_rows
 
 _CJK = re.compile(r"[\u3400-\u9fff]")
 _QUESTION_COLUMNS = ("text", "question", "query", "prompt")
@@ -101,10 +100,8 @@ def _toml(text: str, where: str) -> dict[str, dict[str, object]]:
 
 def _rows(text: str, where: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line, row) with the wanted column renamed to "text"."""
-    if text.lstrip().startswith("["):
-        raise FileInvalid(f"{where} is a JSON array; write one object a line (JSON Lines)")
-    found = _json_rows(text, where) if text.lstrip().startswith("{") else _csv_rows(text, where)
-    for line, row in found:
+    for line, found in read_rows(text, where):
+        row = {key: _as_text(value) for key, value in found.items()}
         column = next((name for name in columns if name in row), None)
         if column is None:
             raise FileInvalid(
@@ -114,34 +111,10 @@ def _rows(text: str, where: str, columns: tuple[str, ...]) -> Iterator[tuple[int
         yield line, {**row, "text": row[column]}
 
 
-def _json_rows(text: str, where: str) -> Iterator[tuple[int, dict[str, str]]]:
-    for line, raw in enumerate(text.split("\n"), start=1):  # not U+2028
-        if not raw.strip():
-            continue
-        try:
-            row = msgspec.json.decode(raw)
-        except msgspec.DecodeError as error:
-            raise FileInvalid(f"{where}:{line}: not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise FileInvalid(f"{where}:{line}: must be a JSON object")
-        yield line, {key: _as_text(value) for key, value in row.items()}
-
-
 def _as_text(value: object) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value))
     return "" if value is None else str(value)
-
-
-def _csv_rows(text: str, where: str) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        for row in reader:
-            if None in row:
-                raise FileInvalid(f"{where}:{reader.line_num}: more fields than the header names")
-            yield reader.line_num, {key: value or "" for key, value in row.items()}
-    except csv.Error as error:
-        raise FileInvalid(f"{where}:{reader.line_num}: not CSV: {error}") from error
 
 
 def _require_distinct(values: list[str], where: str, noun: str) -> None:

@@ -11,17 +11,89 @@ from typing import Literal
 
 import msgspec
 
-from ..strategies.baselines import RandomChoice, RoundRobin
-from ..strategies.mcts import MctsExplore
-from ..strategies.mutation import Mutator, MutatorName
-from ..strategies.types import Question, Template, Vendor
+from ..strategies.types import Metric, Question, TargetFacts, Template, Vendor
 from .errors import FileInvalid
 from .models import PlannedModel
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 
 Admit = Literal["successful", "all"]
-SelectorSettings = MctsExplore | RoundRobin | RandomChoice
+
+
+class Component(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One strategy: its name, the version of its words and rules, and all its settings."""
+
+    name: str
+    version: str
+    settings: str = "{}"  # one canonical JSON object: a dict could still change
+
+
+class PlannedJudge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who reads the responses; *name* is what scores call it."""
+
+    name: str
+    rules: Component
+    metrics: tuple[Metric, ...]  # that the rules decide, the widest first; that one steers
+    model: PlannedModel | None = None
+
+
+class TreeSearch(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag="mcts",
+    tag_field="kind",
+):
+    """Mutants of chosen templates; those that *admit* lets in are mutated further."""
+
+    helper: PlannedModel
+    selector: Component
+    mutators: tuple[Component, ...]
+    admit: Admit
+
+
+class StaticSearch(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag="static",
+    tag_field="kind",
+):
+    """All seed templates as they are, in turn, until every question was asked in each."""
+
+
+class RefineSearch(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag="refine",
+    tag_field="kind",
+):
+    """Seed templates as they are, and rewritings of those that were answered, on feedback."""
+
+    helper: PlannedModel
+    selector: Component
+    rewriting_version: str
+    admit: Admit
+
+
+class Imported(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag="imported",
+    tag_field="kind",
+):
+    """No search: transcripts of somebody else's, of which *source* is a digest."""
+
+    source: str
+
+
+SearchSettings = TreeSearch | StaticSearch | RefineSearch | Imported
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,33 +102,36 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     version: int = PLAN_VERSION
     kind: Literal["ice"] = "ice"
     target: PlannedModel
-    helper: PlannedModel
-    judge: PlannedModel | None  # None: the lexical judge
-    judge_version: str  # of the judge's prompts or rules
-    mutation_version: str
+    judge: PlannedJudge
     fact: str
     seed: int
     window: int
     probes: int
     questions_per_visit: int
-    search: Literal["mcts"] = "mcts"
-    selector: SelectorSettings
-    mutators: tuple[MutatorName, ...]
-    admit: Admit
+    search: SearchSettings
     strict_vendors: tuple[str, ...]  # never the target's own
     vendors: tuple[Vendor, ...]
     questions: tuple[Question, ...]
     templates: tuple[Template, ...]
 
     @property
-    def judge_name(self) -> str:
-        """The judge as scores name it."""
-        return "lexical" if self.judge is None else self.judge.name
+    def helper(self) -> PlannedModel | None:
+        """The model that rewrites templates, if the search needs one."""
+        return None if isinstance(self.search, (StaticSearch, Imported)) else self.search.helper
 
     @property
-    def build_mutators(self) -> tuple[Mutator, ...]:
-        """The mutators themselves."""
-        return tuple(Mutator(name=name) for name in self.mutators)
+    def about(self) -> TargetFacts:
+        """What a judge is told of the target."""
+        return TargetFacts(
+            fact=self.fact,
+            own_vendor=self.target.vendor,
+            vendors=self.vendors,
+            strict_vendors=self.strict_vendors,
+        )
+
+
+class _Versioned(msgspec.Struct):
+    version: int
 
 
 def encode_plan(plan: Plan) -> bytes:
@@ -67,13 +142,14 @@ def encode_plan(plan: Plan) -> bytes:
 def decode_plan(data: bytes, where: str) -> Plan:
     """Return the plan in *data*; *where* names its file in the error."""
     try:
+        version = msgspec.json.decode(data, type=_Versioned).version
+        if version != PLAN_VERSION:
+            raise FileInvalid(f"{where} has plan version {version}, this is {PLAN_VERSION}")
         plan = msgspec.json.decode(data, type=Plan)
     except (msgspec.DecodeError, TypeError, ValueError) as error:
         raise FileInvalid(f"{where} is no plan of this version: {error}") from error
     if not plan.questions or not plan.templates:
         raise FileInvalid(f"{where} has no questions or no templates")
-    if plan.version != PLAN_VERSION:
-        raise FileInvalid(f"{where} has plan version {plan.version}, this is {PLAN_VERSION}")
     return plan
 
 

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
-from ..providers.settings import ModelSettings, SamplingTable
+from ..providers.settings import BUILT_IN, ModelSettings, SamplingTable
 from ..providers.types import Sampling
-from ..strategies import identity, lexical, mutation
-from ..strategies.baselines import RandomChoice, RoundRobin
-from ..strategies.mcts import MctsExplore
+from ..strategies import refine
 from ..strategies.types import Question, Template, Vendor
-from .config import Config, IceTable, SelectorName
+from .catalogue import Catalogue
+from .config import Config, IceTable
 from .errors import ConfigInvalid
+from .hints import name_hint
 from .inputs import Fact
 from .models import PlannedModel
-from .plan import Admit, Plan, SelectorSettings
+from .plan import (
+    Admit,
+    Plan,
+    PlannedJudge,
+    RefineSearch,
+    SearchSettings,
+    StaticSearch,
+    TreeSearch,
+)
 
+MODEL_JUDGE = "identity"  # the kind of judge that a model is when it is named as the judge
 BUILTIN = "builtin:"  # fact = "builtin:qwen" takes the fact from data/facts.toml
 
 
@@ -39,8 +47,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     probes: int
     window: int
     questions_per_visit: int
-    selector: SelectorName
-    mcts: MctsExplore
+    selector: str
+    selector_settings: Mapping[str, float]
     admit: Admit
     system: str = ""
     temperature: float | None = None  # of target and judge
@@ -53,7 +61,7 @@ PRESETS = {
         window=1,
         questions_per_visit=50,
         selector="mcts-explore",
-        mcts=MctsExplore(),
+        selector_settings={},
         admit="successful",
         system="You are a helpful assistant.",
         temperature=0.0,
@@ -64,44 +72,46 @@ PRESETS = {
         window=4,
         questions_per_visit=10,
         selector="mcts-explore",
-        mcts=MctsExplore(explore=0.1, stop_early=0.3, prior_visits=1.0, prior_reward=0.2),
+        selector_settings={
+            "explore": 0.1,
+            "stop_early": 0.3,
+            "prior_visits": 1.0,
+            "prior_reward": 0.2,
+        },
         admit="successful",
     ),
 }
 
 
-def build_plan(config: Config, target: str, texts: Texts) -> Plan:
+DEFAULT_MUTATORS = ("similar", "crossover", "expand", "shorten", "rephrase")
+
+
+def build_plan(
+    config: Config, target: str, texts: Texts, catalogue: Catalogue | None = None
+) -> Plan:
     """Return the plan for *target*. Raises ConfigInvalid naming the setting that is wrong."""
+    catalogue = catalogue or Catalogue()
     ice = config.ice
     preset = PRESETS[ice.preset]
     _refuse_twins(config)
     settings = _model(config, target, "ice.targets")
-    lexical_judge = ice.judge == "lexical"
-    fact, vendor = _fact(settings, target, texts, needed=not lexical_judge)
-    temperature = preset.temperature
-    planned_target = _planned(target, settings, ice.sampling.target, temperature, vendor=vendor)
+    judge = _judge(config, preset, catalogue)
+    fact, vendor = _fact(settings, target, texts, needed=judge.model is not None)
+    planned_target = _planned(
+        target, settings, ice.sampling.target, preset.temperature, vendor=vendor
+    )
     if not planned_target.system and preset.system:
         planned_target = msgspec.structs.replace(planned_target, system=preset.system)
-    helper = _model(config, ice.helper, "ice.helper")
-    judge = None
-    if not lexical_judge:
-        judge_settings = _model(config, ice.judge, "ice.judge")
-        judge = _planned(ice.judge, judge_settings, ice.sampling.judge, temperature)
     visit = ice.questions_per_visit or preset.questions_per_visit
     return Plan(
         target=planned_target,
-        helper=_planned(ice.helper, helper, ice.sampling.helper, None),
         judge=judge,
-        judge_version=lexical.VERSION if judge is None else identity.VERSION,
-        mutation_version=mutation.VERSION,
         fact=fact,
         seed=config.run.seed,
         window=config.run.window or preset.window,
         probes=ice.probes or preset.probes,
         questions_per_visit=min(visit, len(texts.questions)),
-        selector=_selector(ice, preset),
-        mutators=ice.mutators or ("similar", "crossover", "expand", "shorten", "rephrase"),
-        admit=ice.admit or preset.admit,
+        search=_search(config, preset, catalogue),
         strict_vendors=_strict_vendors(ice, texts.vendors, vendor),
         vendors=texts.vendors,
         questions=texts.questions,
@@ -109,13 +119,96 @@ def build_plan(config: Config, target: str, texts: Texts) -> Plan:
     )
 
 
+def build_judge(
+    config: Config, name: str, catalogue: Catalogue, *, temperature: float | None = None
+) -> PlannedJudge:
+    """Return the judge called *name*: one of the models, or a kind of judge.
+
+    Raises ConfigInvalid.
+    """
+    ice = config.ice
+    if catalogue.knows("judges", name) and name != MODEL_JUDGE:
+        if name in config.models:
+            raise ConfigInvalid(
+                f"ice.judge: {name} is both a model and a kind of judge; rename the model"
+            )
+        rules = catalogue.plan("judges", name, ice.judge_settings, "ice.judge")
+        model = ice.judge_model
+    else:
+        if ice.judge_model or ice.judge_settings:
+            raise ConfigInvalid(
+                f"ice.judge_model and ice.judge_settings are for a judge that is no model; {name} "
+                "is taken for a model"
+            )
+        rules = catalogue.plan("judges", MODEL_JUDGE, {}, "ice.judge")
+        model = name
+    kind = catalogue.judge(rules)
+    planned = None
+    if kind.asks_model:
+        path = "ice.judge" if rules.name == MODEL_JUDGE else "ice.judge_model"
+        settings = _model(config, model, path)
+        planned = _planned(model, settings, ice.sampling.judge, temperature)
+    elif model:
+        raise ConfigInvalid(f"ice.judge_model: the judge {name} asks no model")
+    return PlannedJudge(name=name, rules=rules, metrics=tuple(kind.metrics), model=planned)
+
+
+def _judge(config: Config, preset: Preset, catalogue: Catalogue) -> PlannedJudge:
+    return build_judge(config, config.ice.judge, catalogue, temperature=preset.temperature)
+
+
+def _search(config: Config, preset: Preset, catalogue: Catalogue) -> SearchSettings:
+    ice = config.ice
+    if ice.search == "static":
+        for name in ("selector", "mutators", "admit"):
+            if getattr(ice, name) is not None:
+                raise ConfigInvalid(f'ice.{name} has no meaning with search = "static"')
+        return StaticSearch()
+    name = ice.selector or preset.selector
+    defaults = preset.selector_settings if name == preset.selector else {}
+    selector = catalogue.plan(
+        "selectors", name, {**defaults, **ice.selector_settings}, "ice.selector"
+    )
+    helper = _planned(
+        ice.helper, _model(config, ice.helper, "ice.helper"), ice.sampling.helper, None
+    )
+    admit = ice.admit or preset.admit
+    if ice.search == "refine":
+        if ice.mutators is not None:
+            raise ConfigInvalid('ice.mutators has no meaning with search = "refine"')
+        return RefineSearch(
+            helper=helper, selector=selector, rewriting_version=refine.VERSION, admit=admit
+        )
+    names = ice.mutators or DEFAULT_MUTATORS
+    for other in ice.mutator_settings:
+        if other not in names:
+            raise ConfigInvalid(f"ice.mutator_settings.{other}: not one of ice.mutators")
+    return TreeSearch(
+        helper=helper,
+        selector=selector,
+        mutators=tuple(
+            catalogue.plan("mutators", name, ice.mutator_settings.get(name, {}), "ice.mutators")
+            for name in names
+        ),
+        admit=admit,
+    )
+
+
 def model_identity(settings: ModelSettings) -> str:
     """Return the one string by which requests to this model are told from all others."""
     name = f"{settings.provider}:{settings.model}"
     if settings.provider == "simulated":
-        planted = msgspec.json.encode(settings.planting, order="deterministic")
-        name += f"#{blake2b(planted, digest_size=6).hexdigest()}"
+        name += _digest(settings.planting)
+    elif settings.provider == "openai" and (deployment := settings.options.get("deployment")):
+        name += f"/{deployment}"  # on Azure that, not the model's name, says who answers
+    elif settings.options and settings.provider not in BUILT_IN:
+        name += _digest(settings.options)  # what a plug-in makes of them, nobody knows
     return f"{name}@{settings.revision}" if settings.revision else name
+
+
+def _digest(value: object) -> str:
+    canonical = msgspec.json.encode(value, order="deterministic")
+    return f"#{blake2b(canonical, digest_size=6).hexdigest()}"
 
 
 def _refuse_twins(config: Config) -> None:
@@ -135,16 +228,15 @@ def _refuse_twins(config: Config) -> None:
 
 def _model(config: Config, name: str, path: str) -> ModelSettings:
     if not name:
-        raise ConfigInvalid(f"{path} is missing: name one of {_names(config.models)}")
+        known = ", ".join(config.models) or _NO_MODELS
+        raise ConfigInvalid(f"{path} is missing: name one of {known}")
     if name not in config.models:
-        near = get_close_matches(name, config.models, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {_names(config.models)}"
+        hint = name_hint(name, config.models, none=_NO_MODELS)
         raise ConfigInvalid(f"{path}: no model is named {name}; {hint}")
     return config.models[name]
 
 
-def _names(models: Mapping[str, Any]) -> str:
-    return ", ".join(models) or "none (add a [models.NAME] table)"
+_NO_MODELS = "none (add a [models.NAME] table)"
 
 
 def _fact(settings: ModelSettings, name: str, texts: Texts, *, needed: bool) -> tuple[str, str]:
@@ -164,9 +256,9 @@ def _fact(settings: ModelSettings, name: str, texts: Texts, *, needed: bool) -> 
         )
     ids = [known.id for known in texts.vendors]
     if vendor and vendor not in ids:
-        near = get_close_matches(vendor, ids, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(ids)}"
-        raise ConfigInvalid(f"models.{name}.vendor: unknown vendor {vendor}; {hint}")
+        raise ConfigInvalid(
+            f"models.{name}.vendor: unknown vendor {vendor}; {name_hint(vendor, ids)}"
+        )
     return fact, vendor
 
 
@@ -207,20 +299,6 @@ def _sampling(
         return Sampling(**merged)
     except (TypeError, ValueError) as error:
         raise ConfigInvalid(f"models.{name}.sampling: {error}") from None
-
-
-def _selector(ice: IceTable, preset: Preset) -> SelectorSettings:
-    name = ice.selector or preset.selector
-    if name == "round-robin":
-        return RoundRobin()
-    if name == "random":
-        return RandomChoice()
-    given = {
-        field: value
-        for field in MctsExplore.__struct_fields__
-        if (value := getattr(ice.mcts, field)) is not None
-    }
-    return msgspec.structs.replace(preset.mcts, **given)
 
 
 def _strict_vendors(ice: IceTable, vendors: tuple[Vendor, ...], own: str) -> tuple[str, ...]:

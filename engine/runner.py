@@ -11,7 +11,8 @@ replayed to its recorded end, although the tickets after it miss.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -22,12 +23,13 @@ from ..cache.cached import KeyedProvider
 from ..cache.errors import CacheMiss
 from ..cache.keys import request_key
 from ..providers.errors import PoolUnavailable, ProviderError, SettingsInvalid
+from .catalogue import Catalogue
 from .crew import Crew
 from .errors import CallsKeepFailing
 from .events import CallFailed, Event, Role
 from .plan import Plan
 from .search import Job, Outcome, Search, Step
-from .stages import Answered, Call, ProbeResult, ProbeStages, Reply, Stage, mutate
+from .stages import Answered, Call, MutationResult, ProbeResult, ProbeStages, Reply, Stage, mutate
 
 PROBES_AT_ONCE = 64
 FAILURES_IN_A_ROW = 20  # with no answer between them: then it is no single request's fault
@@ -113,19 +115,25 @@ async def run_search(
     asker: Asker,
     emit: Callable[[tuple[Event, ...]], None],
     *,
+    catalogue: Catalogue | None = None,
     at_once: int = PROBES_AT_ONCE,
 ) -> None:
     """Run *plan* to its end, handing events to *emit* in ticket order.
 
     *at_once* bounds the probes that are under way; it shapes the speed and nothing else. Raises
-    what pauses the run, unwrapped: PoolUnavailable, CacheError, or what *emit* raises.
+    FileInvalid when *catalogue* lacks a strategy of the plan, and what pauses the run, unwrapped:
+    PoolUnavailable, CacheError, or what *emit* raises.
     """
-    search = Search(plan)
+    catalogue = catalogue or Catalogue()
+    search = Search(plan, catalogue)
+    stages = ProbeStages(plan, catalogue.judge(plan.judge.rules).prepare(plan.about))
     missed: dict[int, CacheMiss] = {}
     send, receive = anyio.create_memory_object_stream[Outcome | _Missed](plan.window)
-    try:
+    with unwrapped():
         async with send, receive, anyio.create_task_group() as tasks:
-            tickets = _Tickets(plan, search, asker, Crew(tasks, at_once), send)
+            tickets = _Tickets(
+                plan, search, stages, asker=asker, crew=Crew(tasks, at_once), done=send
+            )
             step = search.start()
             while True:
                 emit(step.events)
@@ -142,8 +150,6 @@ async def run_search(
                     step = Step()
                 else:
                     step = search.receive(arrived)
-    except BaseExceptionGroup as group:
-        raise _first_leaf(group) from group
 
 
 class _Tickets:
@@ -153,6 +159,8 @@ class _Tickets:
         self,
         plan: Plan,
         search: Search,
+        stages: ProbeStages,
+        *,
         asker: Asker,
         crew: Crew,
         done: MemoryObjectSendStream[Outcome | _Missed],
@@ -162,7 +170,7 @@ class _Tickets:
         self._asker = asker
         self._crew = crew
         self._done = done
-        self._stages = ProbeStages(plan)
+        self._stages = stages
 
     async def work(self, job: Job) -> None:
         """Do *job* and hand in its outcome."""
@@ -174,9 +182,9 @@ class _Tickets:
         await self._done.send(arrived)
 
     async def _perform(self, job: Job) -> Outcome:
-        mutation = await self._asker.drive(
-            mutate(self._plan.helper, job.tries, lambda text: self._search.known(text, job.applied))
-        )
+        mutation = MutationResult(text=job.move.as_is)
+        if not job.move.as_is:
+            mutation = await self._mutate(job)
         if not mutation.text:
             return Outcome(ticket=job.ticket, mutation=mutation)
         results: dict[int, ProbeResult | CacheMiss] = {}
@@ -202,6 +210,22 @@ class _Tickets:
                 raise result
             probes.append(result)
         return Outcome(ticket=job.ticket, mutation=mutation, probes=tuple(probes))
+
+    async def _mutate(self, job: Job) -> MutationResult:
+        helper = self._plan.helper
+        assert helper is not None  # a search that rewrites has one
+        return await self._asker.drive(
+            mutate(helper, job.tries, lambda text: self._search.known(text, job.applied))
+        )
+
+
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """Raise the first error of a task group by itself."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        raise _first_leaf(group) from group
 
 
 def _first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,7 +1,8 @@
 """The ICE search as a state machine: no clock, no I/O, no tasks.
 
-A ticket is one visit to the template tree: choose a template, have it rewritten, ask questions in
-the new one. Why the result does not depend on who answers first:
+A ticket is one visit: choose a template, have it rewritten, ask questions in the new one. Which
+template, and what is learnt from it, is the tactic's to say (moves.py); when it is asked is decided
+here. Why the result does not depend on who answers first:
 
 - Outcomes are applied in ticket order. One that comes early waits in ``_early``.
 - Ticket n is chosen right after the outcome of ticket n - window is applied, before the next one
@@ -12,21 +13,20 @@ the new one. Why the result does not depend on who answers first:
 - "Seen before" is asked of the texts that were applied when the ticket was chosen. Two tickets in
   flight can so write the same template; the later one is found out when its turn comes.
 
-States: tickets are in flight, early or applied. The search ends when none is in flight and either
-all probes are used or STUCK_AFTER tickets in a row gave no usable mutant.
+States: tickets are in flight, early or applied. The search ends when none is in flight and all
+probes are used, STUCK_AFTER tickets in a row gave no usable mutant, or nothing is left to ask.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from random import Random
+from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 
-from ..strategies.base import Selector
-from ..strategies.templates import balanced_sample
-from ..strategies.tree import Tree
+from ..strategies.refine import Evidence
 from ..strategies.types import NodeId, Verdict
+from .catalogue import Catalogue
 from .events import (
     Answer,
     Barren,
@@ -38,30 +38,43 @@ from .events import (
     Rejection,
     Selected,
     Started,
+    Taken,
 )
+from .moves import Move, Visit, build_tactic
 from .plan import Plan, plan_digest
-from .seeds import derive_rng
 from .stages import MutationResult, ProbeResult, Try
 
 STUCK_AFTER = 25
-TRIES = 3
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """What the runner has to do for one ticket."""
+    """What the runner has to do for one ticket: rewrite by *tries* unless a text is given as is."""
 
     ticket: int
-    path: tuple[NodeId, ...]
-    tries: tuple[Try, ...]
-    questions: tuple[int, ...]
+    move: Move
     applied: int  # how many tickets had been applied when this one was chosen
+
+    @property
+    def path(self) -> tuple[NodeId, ...]:
+        """From where the search entered the tree to the chosen template."""
+        return self.move.choice.path
+
+    @property
+    def tries(self) -> tuple[Try, ...]:
+        """Ways to get a mutant, in order; none when the template is asked as it is."""
+        return self.move.tries
+
+    @property
+    def questions(self) -> tuple[int, ...]:
+        """Which questions to ask."""
+        return self.move.questions
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a ticket came to; *probes* follow the order of the job's questions."""
 
     ticket: int
-    mutation: MutationResult
+    mutation: MutationResult = MutationResult()
     probes: tuple[ProbeResult, ...] = ()
 
 
@@ -75,21 +88,19 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 class Search:
     """Issues jobs and applies their outcomes, always in ticket order."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, catalogue: Catalogue) -> None:
         self._plan = plan
-        self._selector: Selector = plan.selector
-        self._tree = Tree(len(plan.templates))
-        self._texts = [template.text for template in plan.templates]  # by tree node
-        self._seen = dict.fromkeys(self._texts, 0)  # text -> tickets applied when it was new
-        self._mutators = plan.build_mutators
-        self._draws: Counter[tuple[str, tuple[NodeId, ...]]] = Counter()
+        self._tactic = build_tactic(plan, catalogue)
+        # text -> tickets applied when it was new
+        self._seen = {template.text: 0 for template in plan.templates}
+        self._numbers: dict[str, int] = {}  # of the templates that were probed, by text
         self._jobs: dict[int, Job] = {}
         self._early: dict[int, Outcome] = {}
         self._issued = 0
         self._applied = 0
         self._reserved = 0  # probes of applied tickets and of those in flight
-        self._templates = 0  # mutants that were probed; seed templates are not numbered here
         self._barren_row = 0
+        self._all_asked = False
         self._ended = False
 
     @property
@@ -113,7 +124,7 @@ class Search:
         started = Started(
             plan=plan_digest(plan),
             target=plan.target.name,
-            judge=plan.judge_name,
+            judge=plan.judge.name,
             questions=len(plan.questions),
             templates=len(plan.templates),
         )
@@ -137,28 +148,14 @@ class Search:
         self._applied += 1
         mutation = outcome.mutation
         selected = Selected(ticket=job.ticket, path=job.path, questions=job.questions)
-        if not mutation.text or mutation.text in self._seen:
+        if not job.move.as_is and (not mutation.text or mutation.text in self._seen):
             self._reserved -= len(job.questions)
             self._barren_row += 1
-            rejections = mutation.rejections
-            if mutation.text:  # another ticket of the same window was first with it
-                twin = Rejection(mutator=mutation.mutator, fault="duplicate", keys=mutation.keys)
-                rejections = (*rejections, twin)
-            return [selected, Barren(ticket=job.ticket, rejections=rejections)]
+            return [selected, self._barren(job, mutation)]
         self._barren_row = 0
-        self._seen[mutation.text] = self._applied
-        template = self._templates
-        self._templates += 1
-        mutated = Mutated(
-            ticket=job.ticket,
-            template=template,
-            mutator=mutation.mutator,
-            parents=mutation.parents,
-            keys=mutation.keys,
-            text=mutation.text,
-            repairs=mutation.repairs,
-            rejections=mutation.rejections,
-        )
+        text = job.move.as_is or mutation.text
+        self._seen.setdefault(text, self._applied)
+        template = self._numbers.setdefault(text, len(self._numbers))
         probed = [
             Probed(
                 ticket=job.ticket,
@@ -169,29 +166,56 @@ class Search:
             )
             for question, probe in zip(job.questions, outcome.probes, strict=True)
         ]
-        return [selected, mutated, *probed, self._credit(job, mutation, probed)]
+        opened = _opened(job, mutation, template)
+        return [selected, opened, *probed, self._credit(job, text, mutation, probed)]
 
-    def _credit(self, job: Job, mutation: MutationResult, probed: list[Probed]) -> Credited:
-        """Reward the path, and admit the new template if the plan says so."""
-        steering = "strict" if self._plan.judge is None else "loose"
-        marks = [
-            opinion.positive
+    def _barren(self, job: Job, mutation: MutationResult) -> Barren:
+        rejections = mutation.rejections
+        if mutation.text:  # another ticket of the same window was first with it
+            twin = Rejection(mutator=mutation.mutator, fault="duplicate", keys=mutation.keys)
+            rejections = (*rejections, twin)
+        return Barren(ticket=job.ticket, rejections=rejections)
+
+    def _credit(
+        self, job: Job, text: str, mutation: MutationResult, probed: list[Probed]
+    ) -> Credited:
+        """Tell the tactic what the template drew."""
+        read = [
+            (event, opinion)
             for event in probed
             if isinstance(event.outcome, Answer)
             for opinion in event.judgement.opinions
-            if isinstance(opinion, Verdict) and opinion.metric == steering
+            if isinstance(opinion, Verdict) and opinion.metric == self._plan.judge.metrics[0]
         ]
-        successes, judged = sum(marks), len(marks)
-        level = self._tree.levels[job.path[-1]]
-        gain = 0.0
-        if judged:  # unread answers are no evidence, neither for nor against
-            gain = self._selector.gain(level=level, successes=successes, probes=judged)
-        self._tree.credit(job.path, gain)
-        node = None
-        if self._plan.admit == "all" or successes:
-            node = self._tree.add(mutation.parents[0])
-            self._texts.append(mutation.text)
-        return Credited(ticket=job.ticket, successes=successes, judged=judged, gain=gain, node=node)
+        successes = sum(opinion.positive for _, opinion in read)
+        visit = Visit(
+            text=text,
+            parent=mutation.parents[0] if mutation.parents else job.path[-1],
+            successes=successes,
+            judged=len(read),
+            evidence=tuple(self._evidence(read)),
+        )
+        learnt = self._tactic.learn(job.move, visit)
+        return Credited(
+            ticket=job.ticket,
+            successes=successes,
+            judged=len(read),
+            gain=learnt.gain,
+            node=learnt.node,
+        )
+
+    def _evidence(self, read: list[tuple[Probed, Verdict]]) -> Iterator[Evidence]:
+        """Yield the first answer that was a claim, and the first that was none."""
+        for positive in (True, False):
+            for event, verdict in read:
+                if verdict.positive is positive and isinstance(event.outcome, Answer):
+                    claimed = f"claims to be of {verdict.vendor}" if verdict.vendor else "claims"
+                    yield Evidence(
+                        question=self._plan.questions[event.question].text,
+                        response=event.outcome.text,
+                        verdict=claimed if positive else "claims nothing that is not its own",
+                    )
+                    break
 
     def _issue(self) -> tuple[Job, ...]:
         """Choose as many tickets as the window and the remaining probes allow."""
@@ -201,58 +225,38 @@ class Search:
             and self._reserved < self._plan.probes
             and self._barren_row < STUCK_AFTER
         ):
-            job = self._choose(self._issued)
+            move = self._tactic.choose(self._issued, self._plan.probes - self._reserved)
+            if move is None:
+                self._all_asked = True
+                break
+            job = Job(ticket=self._issued, move=move, applied=self._applied)
             self._jobs[job.ticket] = job
             self._issued += 1
             self._reserved += len(job.questions)
             jobs.append(job)
         return tuple(jobs)
 
-    def _choose(self, ticket: int) -> Job:
-        plan = self._plan
-        path = self._selector.select(
-            self._tree, step=ticket + 1, rng=derive_rng(plan.seed, "select", ticket)
-        )
-        self._tree.visit(path)
-        count = min(plan.questions_per_visit, plan.probes - self._reserved)
-        questions = balanced_sample(
-            plan.questions, count, derive_rng(plan.seed, "questions", ticket)
-        )
-        return Job(
-            ticket=ticket,
-            path=path,
-            tries=self._choose_tries(ticket, path[-1]),
-            questions=questions,
-            applied=self._applied,
-        )
-
-    def _choose_tries(self, ticket: int, node: NodeId) -> tuple[Try, ...]:
-        """Draw the mutators to try, all different, with partners for those that need one.
-
-        *draw* numbers the tickets that asked for the same rewriting, in ticket order.
-        """
-        rng = derive_rng(self._plan.seed, "mutate", ticket)
-        tries = []
-        for mutator in rng.sample(self._mutators, min(TRIES, len(self._mutators))):
-            parents = (node,) if mutator.parents == 1 else (node, self._partner(node, rng))
-            draw = self._draws[mutator.name, parents]
-            self._draws[mutator.name, parents] += 1
-            texts = tuple(self._texts[parent] for parent in parents)
-            tries.append(Try(mutator=mutator, parents=parents, texts=texts, draw=draw))
-        return tuple(tries)
-
-    def _partner(self, node: NodeId, rng: Random) -> NodeId:
-        """Draw another node than *node*, if there is one."""
-        if len(self._tree) == 1:
-            return node
-        other = rng.randrange(len(self._tree) - 1)
-        return other + (other >= node)
-
     def _finish(self) -> Finished:
         self._ended = True
-        stuck = self._barren_row >= STUCK_AFTER
-        return Finished(
-            reason="no-usable-mutants" if stuck else "probes",
-            tickets=self._applied,
-            probes=self._reserved,
-        )
+        reason: Literal["probes", "no-usable-mutants", "all-asked"] = "probes"
+        if self._barren_row >= STUCK_AFTER:
+            reason = "no-usable-mutants"
+        elif self._all_asked:
+            reason = "all-asked"
+        return Finished(reason=reason, tickets=self._applied, probes=self._reserved)
+
+
+def _opened(job: Job, mutation: MutationResult, template: int) -> Mutated | Taken:
+    """Return the event that says which text *template* is."""
+    if job.move.as_is:
+        return Taken(ticket=job.ticket, template=template, node=job.path[-1])
+    return Mutated(
+        ticket=job.ticket,
+        template=template,
+        mutator=mutation.mutator,
+        parents=mutation.parents,
+        keys=mutation.keys,
+        text=mutation.text,
+        repairs=mutation.repairs,
+        rejections=mutation.rejections,
+    )

@@ -12,12 +12,10 @@ from typing import TypeVar
 import msgspec
 
 from ..providers.types import Request, Response
-from ..strategies import identity
+from ..strategies.base import Judge, Mutator, Reading
 from ..strategies.contamination import hard_verdict
-from ..strategies.lexical import LexicalJudge
-from ..strategies.mutation import Mutant, Mutator
 from ..strategies.templates import fill
-from ..strategies.types import Opinion, Unparsed, Verdict
+from ..strategies.types import Case, Mutant, Opinion
 from .events import Answer, CallFailed, Judgement, Rejection, Role
 from .models import PlannedModel
 from .plan import Plan
@@ -46,6 +44,7 @@ Stage = Generator[tuple[Call, ...], tuple[Reply, ...], T]
 class Try(msgspec.Struct, frozen=True, kw_only=True):
     """One way to get a mutant: which mutator, of which parents, as which draw."""
 
+    name: str
     mutator: Mutator
     parents: tuple[int, ...]
     texts: tuple[str, ...]
@@ -82,11 +81,11 @@ def mutate(
             continue
         mutant, keys = parsed
         if known(mutant.text):
-            rejections.append(Rejection(mutator=attempt.mutator.name, fault="duplicate", keys=keys))
+            rejections.append(Rejection(mutator=attempt.name, fault="duplicate", keys=keys))
             continue
         return MutationResult(
             text=mutant.text,
-            mutator=attempt.mutator.name,
+            mutator=attempt.name,
             parents=attempt.parents,
             keys=keys,
             repairs=mutant.repairs,
@@ -108,7 +107,7 @@ def _one_try(
         (reply,) = yield (Call(role="helper", request=request),)
         if isinstance(reply, CallFailed):
             return Rejection(
-                mutator=attempt.mutator.name, fault="call-failed", keys=tuple(keys), failure=reply
+                mutator=attempt.name, fault="call-failed", keys=tuple(keys), failure=reply
             )
         keys.append(reply.key)
         text = reply.response.text
@@ -117,22 +116,17 @@ def _one_try(
             repaired = msgspec.structs.replace(parsed, repairs=mended + parsed.repairs)
             return repaired, tuple(keys)
         if len(turns) > 1:
-            return Rejection(mutator=attempt.mutator.name, fault=parsed.fault, keys=tuple(keys))
+            return Rejection(mutator=attempt.name, fault=parsed.fault, keys=tuple(keys))
         turns = (prompt, text, attempt.mutator.build_repair(parsed.fault))
         mended = (f"asked-again:{parsed.fault}",)
 
 
 class ProbeStages:
-    """Makes the stage of each probe of one plan; holds the compiled lexical judge."""
+    """Makes the stage of each probe of one plan, with a judge that was prepared once."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, judge: Judge) -> None:
         self._plan = plan
-        self._strict = tuple(v for v in plan.vendors if v.id in plan.strict_vendors)
-        self._lexical = LexicalJudge(
-            vendors=plan.vendors,
-            strict_vendors=plan.strict_vendors,
-            own_vendor=plan.target.vendor,
-        )
+        self._judge = Judging(plan, plan.judge.model, judge)
 
     def probe(self, template: str, question_index: int) -> Stage[ProbeResult]:
         """Ask the target one question in *template* and have the answer judged at once."""
@@ -148,71 +142,66 @@ class ProbeStages:
         )
         if answer.refused or answer.truncated:
             return ProbeResult(outcome=answer)
-        judgement = yield from self.judge(prompt, question, response.text)
+        case = Case(question=question, prompt=prompt, response=response.text)
+        judgement = yield from self._judge.judge(case)
         return ProbeResult(outcome=answer, judgement=judgement)
 
-    def judge(self, prompt: str, question: str, response: str) -> Stage[Judgement]:
-        """Read one response: by rule, or with the plan's judge model."""
-        if self._plan.judge is None:
-            strict = self._lexical.judge(response, question)
-            return Judgement(opinions=(strict, self._hard(strict, prompt)))
-        judgement = yield from self._ask_judge(self._plan.judge, prompt, question, response)
-        return judgement
 
-    def _ask_judge(
-        self, judge: PlannedModel, prompt: str, question: str, response: str
-    ) -> Stage[Judgement]:
-        text = identity.build_loose(fact=self._plan.fact, question=question, response=response)
-        loose, keys = yield from _readable(judge, text, identity.parse_loose)
-        if isinstance(loose, CallFailed):
-            return Judgement(keys=keys, failures=(loose,))
-        if loose is None:
-            unread = Unparsed(metric="strict", reason="no loose verdict")
-            opinions = (Unparsed(metric="loose", reason=_UNREADABLE), unread)
-            return Judgement(opinions=(*opinions, self._hard(unread, prompt)), keys=keys)
-        contradicts, reason = loose
-        first = Verdict(metric="loose", positive=contradicts, reason=reason)
-        if not contradicts:
-            none = Verdict(metric="strict", positive=False, reason="no contradiction")
-            return Judgement(opinions=(first, none, self._hard(none, prompt)), keys=keys)
-        text = identity.build_strict(vendors=self._strict, question=question, response=response)
-        ids = self._plan.strict_vendors
-        named, more = yield from _readable(
-            judge, text, lambda reply: identity.parse_strict(reply, ids)
-        )
-        keys += more
-        if isinstance(named, CallFailed):
-            return Judgement(opinions=(first,), keys=keys, failures=(named,))
-        second: Opinion
-        if named is None:
-            second = Unparsed(metric="strict", reason=_UNREADABLE)
-        else:
-            vendor, reason = named
-            second = Verdict(metric="strict", positive=bool(vendor), vendor=vendor, reason=reason)
-        return Judgement(opinions=(first, second, self._hard(second, prompt)), keys=keys)
+class Judging:
+    """Has responses of one plan's target read by one judge, with *model* if it asks one.
 
-    def _hard(self, strict: Opinion, prompt: str) -> Opinion:
-        return hard_verdict(strict, prompt, self._strict, self._plan.strict_vendors)
-
-
-_UNREADABLE = "reply not readable, also when asked again"
-
-
-def _readable(
-    judge: PlannedModel, prompt: str, parse: Callable[[str], T | None]
-) -> Stage[tuple[T | CallFailed | None, tuple[str, ...]]]:
-    """Ask *judge*, once more if its reply can't be read; None when neither can.
-
-    A judge is asked once about the same text: draw 0, so the same words get the same verdict.
+    A judge is asked once about the same text: draw 0, so the same words get the same verdict. The
+    hard verdict follows from the strict one by rule, whoever judged.
     """
-    (reply,) = yield (Call(role="judge", request=judge.build_request(prompt)),)
-    if isinstance(reply, CallFailed):
-        return reply, ()
-    first = reply
-    if (read := parse(first.response.text)) is not None:
-        return read, (first.key,)
-    again = judge.build_request(prompt, first.response.text, identity.REPAIR)
-    (reply,) = yield (Call(role="judge", request=again),)
-    if isinstance(reply, CallFailed):
-        return reply, (first.key,)
-    return parse(reply.response.text), (first.key, reply.key)
+
+    def __init__(self, plan: Plan, model: PlannedModel | None, judge: Judge) -> None:
+        self._model = model
+        self._judge = judge
+        self._ids = plan.strict_vendors
+        self._strict = tuple(vendor for vendor in plan.vendors if vendor.id in self._ids)
+
+    def judge(self, case: Case) -> Stage[Judgement]:
+        """Read one response."""
+        reading = self._judge.read(case)
+        keys: list[str] = []
+        failures: list[CallFailed] = []
+        said: str | None = None  # nothing yet: what starts a generator
+        while isinstance(turns := _next_turns(reading, said), _Turns):
+            if self._model is None:
+                raise RuntimeError("a judge that was planned without a model asks one")
+            request = self._model.build_request(*turns.texts)
+            (reply,) = yield (Call(role="judge", request=request),)
+            if isinstance(reply, CallFailed):
+                failures.append(reply)
+                said = None
+            else:
+                keys.append(reply.key)
+                said = reply.response.text
+        return Judgement(
+            opinions=self._with_hard(turns, case.prompt),
+            keys=tuple(keys),
+            failures=tuple(failures),
+        )
+
+    def _with_hard(self, opinions: tuple[Opinion, ...], prompt: str) -> tuple[Opinion, ...]:
+        hard = tuple(
+            hard_verdict(opinion, prompt, self._strict, self._ids)
+            for opinion in opinions
+            if opinion.metric == "strict"
+        )
+        return opinions + hard
+
+
+class _Turns(msgspec.Struct, frozen=True):
+    """What a judge says to its model."""
+
+    texts: tuple[str, ...]
+
+
+def _next_turns(reading: Reading, said: str | None) -> _Turns | tuple[Opinion, ...]:
+    """Return what the judge says next, or its opinions when it has done."""
+    try:
+        return _Turns(reading.send(said))
+    except StopIteration as done:
+        opinions: tuple[Opinion, ...] = done.value
+        return opinions

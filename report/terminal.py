@@ -7,7 +7,7 @@ from itertools import groupby
 
 import msgspec
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.segment import Segment
 from rich.table import Table
@@ -80,27 +80,37 @@ class _ScoreTable:
         if gap:
             yield _headings(columns, gap)
         start = 0
-        for _, members in groupby(self._scores, key=_subject):
-            group = tuple(members)
-            rows = range(start, start + len(group))
-            yield Text()
-            yield _title(group[0])
-            yield _lines(columns, gap, rows) if gap else _cards(columns, rows)
-            start = rows.stop
+        for _, of_run in groupby(self._scores, key=_subject):
+            for number, (_, members) in enumerate(groupby(of_run, key=_judge)):
+                group = tuple(members)
+                rows = range(start, start + len(group))
+                if number == 0:
+                    yield Text()
+                    yield _title(group[0])
+                yield _details(group[0])
+                yield _lines(columns, gap, rows) if gap else _cards(columns, rows)
+                start = rows.stop
         yield Text()
         yield _notes(self._scores, drawn=drawn)
 
 
 def _subject(score: Score) -> tuple[str, ...]:
-    return (score.run, score.target, score.kind, score.judge, score.prompt_version)
+    return (score.run, score.target, score.kind)
 
 
-def _title(score: Score) -> RenderableType:
-    judge = f"judge {_plain(score.judge)}, prompt {_plain(score.prompt_version)}"
+def _judge(score: Score) -> tuple[str, ...]:
+    return (score.judge, score.prompt_version)
+
+
+def _title(score: Score) -> Text:
+    run = "" if score.run == score.target else f"  {_plain(score.run)}"
+    return Text.assemble((_plain(score.target), "bold cyan"), (run, "dim"))
+
+
+def _details(score: Score) -> RenderableType:
+    judge = f"judge {_plain(score.judge)}, version {_plain(score.prompt_version)}"
     size = f"{score.templates} templates × {score.questions} questions"
-    name = Text.assemble((_plain(score.target), "bold cyan"), (f"  {_plain(score.run)}", "dim"))
-    details = Text(f"{score.kind} · {judge} · {size}", "dim")
-    return Group(name, Padding(details, (0, 0, 0, _INDENT)))
+    return Padding(Text(f"{score.kind} · {judge} · {size}", "dim"), (0, 0, 0, _INDENT))
 
 
 def _columns(scores: tuple[Score, ...]) -> list[_Column]:

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 from random import Random
+from typing import ClassVar
 
 import msgspec
 
+from .base import Choice
 from .tree import Tree
-from .types import NodeId
 
 
-class RoundRobin(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="round-robin"
-):
+class RoundRobin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Takes the least visited node: every template in turn, newcomers as soon as they join."""
 
-    def select(self, tree: Tree, *, step: int, rng: Random) -> tuple[NodeId, ...]:
-        """Return one node. Ties go to the lower id."""
-        return (min(range(len(tree)), key=tree.visits.__getitem__),)
+    version: ClassVar[str] = "1"
 
-    def gain(self, *, level: int, successes: int, probes: int) -> float:
+    def select(self, tree: Tree, *, step: int, rng: Random) -> Choice:
+        """Return one node. Ties go to the lower id."""
+        return Choice(path=(min(range(len(tree)), key=tree.visits.__getitem__),))
+
+    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
         """Return the share of successes; it is recorded and steers nothing."""
         return successes / probes
 
 
-class RandomChoice(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="random"
-):
+class RandomChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Takes any node with equal probability."""
 
-    def select(self, tree: Tree, *, step: int, rng: Random) -> tuple[NodeId, ...]:
-        """Return one node, drawn from the ticket's own stream."""
-        return (rng.randrange(len(tree)),)
+    version: ClassVar[str] = "1"
 
-    def gain(self, *, level: int, successes: int, probes: int) -> float:
+    def select(self, tree: Tree, *, step: int, rng: Random) -> Choice:
+        """Return one node, drawn from the ticket's own stream."""
+        return Choice(path=(rng.randrange(len(tree)),), probability=1 / len(tree))
+
+    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
         """Return the share of successes; it is recorded and steers nothing."""
         return successes / probes

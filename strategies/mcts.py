@@ -13,37 +13,39 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import log, sqrt
 from random import Random
+from typing import ClassVar
 
 import msgspec
 
+from .base import Choice
 from .tree import Tree
-from .types import NodeId
+from .types import NodeId, NotNegative, Share
 
 
-class MctsExplore(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="mcts-explore"
-):
+class MctsExplore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Goes down the tree along the best score, and may stop early at an inner node.
 
     *explore* is c, *stop_early* alpha and *reward_floor* beta of the published rule.
     """
 
-    explore: float = 0.5
-    stop_early: float = 0.1
-    reward_floor: float = 0.2
-    prior_visits: float = 0.0
-    prior_reward: float = 0.0
+    version: ClassVar[str] = "1"
 
-    def select(self, tree: Tree, *, step: int, rng: Random) -> tuple[NodeId, ...]:
+    explore: NotNegative = 0.5
+    stop_early: Share = 0.1
+    reward_floor: Share = 0.2
+    prior_visits: NotNegative = 0.0
+    prior_reward: Share = 0.0
+
+    def select(self, tree: Tree, *, step: int, rng: Random) -> Choice:
         """Return the path from a root to the chosen node. Ties go to the lower id."""
         node = self._best(tree, tree.roots, step)
         path = [node]
         while tree.children[node] and rng.random() >= self.stop_early:
             node = self._best(tree, tree.children[node], step)
             path.append(node)
-        return tuple(path)
+        return Choice(path=tuple(path))
 
-    def gain(self, *, level: int, successes: int, probes: int) -> float:
+    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
         """Return the share of successes, less the deeper the chosen node lay."""
         return successes / probes * max(self.reward_floor, 1 - 0.1 * level)
 

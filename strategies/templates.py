@@ -19,12 +19,20 @@ def fill(template: str, question: str) -> str:
 def balanced_sample(questions: Sequence[Question], count: int, rng: Random) -> tuple[int, ...]:
     """Return *count* distinct indices, spread evenly over languages and categories.
 
-    The questions of each (language, category) cell are shuffled, then the cells, in shuffled
-    order, give one each in turn. A visit of ten questions to the built-in set so asks one of
-    each of its ten cells. *count* at or above the number of questions takes all, in file order.
+    A visit of ten questions to the built-in set so asks one of each of its ten cells. *count* at
+    or above the number of questions takes all, in file order.
     """
     if count >= len(questions):
         return tuple(range(len(questions)))
+    return tuple(sorted(dealt(questions, rng)[:count]))
+
+
+def dealt(questions: Sequence[Question], rng: Random) -> list[int]:
+    """Return all indices in an order of which every stretch is spread over the questions' kinds.
+
+    The questions of each (language, category) cell are shuffled, then the cells, in shuffled
+    order, give one each in turn.
+    """
     cells: dict[tuple[str, str], list[int]] = {}
     for index, question in enumerate(questions):
         cells.setdefault((question.language, question.category), []).append(index)
@@ -32,7 +40,6 @@ def balanced_sample(questions: Sequence[Question], count: int, rng: Random) -> t
     for pile in piles:
         rng.shuffle(pile)
     rng.shuffle(piles)
-    dealt = [
+    return [
         pile[turn] for turn in range(max(map(len, piles))) for pile in piles if turn < len(pile)
     ]
-    return tuple(sorted(dealt[:count]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -10,6 +10,10 @@ Metric = Literal["loose", "strict", "hard"]
 NodeId = int
 
 SLOT = "{query}"
+
+# For the settings of strategies.
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +66,36 @@ class Unparsed(msgspec.Struct, frozen=True, kw_only=True, tag="unparsed"):
 
 
 Opinion = Verdict | Unparsed
+
+
+class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a judge is told of the target. *strict_vendors* never has the target's own."""
+
+    fact: str = ""
+    own_vendor: str = ""
+    vendors: tuple[Vendor, ...] = ()
+    strict_vendors: tuple[str, ...] = ()
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One response to judge, and what drew it: *prompt* is the template filled with *question*."""
+
+    question: str
+    prompt: str
+    response: str
+
+
+class Mutant(msgspec.Struct, frozen=True, kw_only=True):
+    """A usable new template; *repairs* names what had to be mended by rule."""
+
+    text: str
+    repairs: tuple[str, ...] = ()
+
+
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+    """A helper's reply that is no template; *fault* is why, in a word."""
+
+    fault: str
 
 
 class ProbeRow(msgspec.Struct, frozen=True, kw_only=True):

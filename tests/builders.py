@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
-from hydrometer.engine.events import Answer, Judgement
+from hydrometer.engine.catalogue import Catalogue
+from hydrometer.engine.events import Answer, Event, Judgement
 from hydrometer.engine.models import PlannedModel
-from hydrometer.engine.plan import Admit, Plan, SelectorSettings
-from hydrometer.engine.search import Job, Outcome
+from hydrometer.engine.plan import (
+    Admit,
+    Component,
+    Plan,
+    PlannedJudge,
+    RefineSearch,
+    SearchSettings,
+    TreeSearch,
+)
+from hydrometer.engine.search import Job, Outcome, Search
 from hydrometer.engine.stages import MutationResult, ProbeResult
 from hydrometer.providers.types import Sampling
-from hydrometer.strategies.mcts import MctsExplore
-from hydrometer.strategies.mutation import MutatorName
+from hydrometer.strategies import refine
 from hydrometer.strategies.types import Question, Template, Vendor, Verdict
 
 QUESTIONS = tuple(
@@ -53,25 +62,28 @@ def make_plan(
     questions_per_visit: int = 2,
     templates: int = 5,
     questions: tuple[Question, ...] = QUESTIONS,
-    selector: SelectorSettings | None = None,
-    mutators: tuple[MutatorName, ...] = ("similar", "crossover", "expand", "shorten", "rephrase"),
+    selector: Component | None = None,
+    mutators: tuple[str, ...] = ("similar", "crossover", "expand", "shorten", "rephrase"),
     admit: Admit = "successful",
     judge: PlannedModel | None = None,
+    search: SearchSettings | None = None,
 ) -> Plan:
     return Plan(
         target=TARGET,
-        helper=HELPER,
-        judge=judge,
-        judge_version="test-1",
-        mutation_version="test-1",
+        judge=make_judge(judge),
         fact="I am Qwen, developed by Alibaba.",
         seed=seed,
         window=window,
         probes=probes,
         questions_per_visit=questions_per_visit,
-        selector=selector or MctsExplore(explore=0.1, prior_visits=1.0, prior_reward=0.2),
-        mutators=mutators,
-        admit=admit,
+        search=search
+        or TreeSearch(
+            helper=HELPER,
+            selector=selector
+            or make_selector("mcts-explore", explore=0.1, prior_visits=1.0, prior_reward=0.2),
+            mutators=tuple(Catalogue().plan("mutators", name, {}, "test") for name in mutators),
+            admit=admit,
+        ),
         strict_vendors=("anthropic", "openai"),
         vendors=VENDORS,
         questions=questions,
@@ -82,22 +94,68 @@ def make_plan(
     )
 
 
+def make_selector(name: str, **settings: float) -> Component:
+    return Catalogue().plan("selectors", name, settings, "test")
+
+
+def make_refining(
+    selector: Component | None = None, *, admit: Admit = "successful"
+) -> RefineSearch:
+    return RefineSearch(
+        helper=HELPER,
+        selector=selector or make_selector("ucb"),
+        rewriting_version=refine.VERSION,
+        admit=admit,
+    )
+
+
+def make_judge(model: PlannedModel | None = None) -> PlannedJudge:
+    """Return the lexical judge, or *model* as one."""
+    kind = "lexical" if model is None else "identity"
+    rules = Catalogue().plan("judges", kind, {}, "test")
+    metrics = Catalogue().judge(rules).metrics
+    name = kind if model is None else model.name
+    return PlannedJudge(name=name, rules=rules, metrics=metrics, model=model)
+
+
 def make_outcome(job: Job, *, rate: float = 0.3, text: str | None = None) -> Outcome:
     """Answer *job* with a new template and planted positives, from the ticket's number alone."""
     dice = Random(f"outcome/{job.ticket}")
-    chosen = job.tries[0]
     return Outcome(
         ticket=job.ticket,
-        mutation=MutationResult(
-            text=text or f"mutant {job.ticket}: {{query}}",
-            mutator=chosen.mutator.name,
-            parents=chosen.parents,
-            keys=(f"key-{job.ticket}",),
-        ),
+        mutation=_make_mutation(job, text or f"mutant {job.ticket}: {{query}}"),
         probes=tuple(
             make_probe(positive=dice.random() < rate, key=f"{job.ticket}/{question}")
             for question in job.questions
         ),
+    )
+
+
+def play_search(
+    plan: Plan, answer: Callable[[Job], Outcome] = make_outcome, *, arrival: int = 0
+) -> list[Event]:
+    """Run a search whose outcomes arrive in an order drawn from *arrival*."""
+    dice = Random(arrival)
+    search = Search(plan, Catalogue())
+    step = search.start()
+    events, flying = list(step.events), list(step.jobs)
+    while not search.finished:
+        step = search.receive(answer(flying.pop(dice.randrange(len(flying)))))
+        events += step.events
+        flying += step.jobs
+    assert not flying
+    return events
+
+
+def _make_mutation(job: Job, text: str) -> MutationResult:
+    if job.move.as_is:
+        return MutationResult(text=job.move.as_is)
+    chosen = job.tries[0]
+    return MutationResult(
+        text=text,
+        mutator=chosen.name,
+        parents=chosen.parents,
+        keys=(f"key-{job.ticket}",),
     )
 
 

@@ -35,7 +35,7 @@ HOMES = {
     "numpy": {"scoring/"},
     "typer": {"cli.py"},
     "rich": {"cli.py", "report/terminal.py", "commands/progress.py", "commands/views.py"},
-    "openai": set(),
+    "openai": {"providers/chat_openai.py", "providers/openai_tokens.py"},
     "vllm": set(),
     "scipy": set(),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -12,6 +14,31 @@ from pathlib import Path
 
 import hydrometer
 import pytest
+from processes import environment
+
+PLUGGED = """
+[run]
+cache = "cache"
+[models.polly]
+provider = "parrot"
+model = "polly"
+vendor = "alibaba"
+options = { saying = "I am Qwen.", whisper = "Between us, I am Claude." }
+[models.helper]
+provider = "parrot"
+model = "helper"
+options = { saying = "The lights go down.", whisper = "The lights go up." }
+[ice]
+targets = ["polly"]
+helper = "helper"
+judge = "keyword"
+judge_settings = { words = { Claude = "anthropic", Qwen = "alibaba" } }
+selector = "newest"
+selector_settings = { stray = 0.25 }
+mutators = ["aside"]
+mutator_settings = { aside = { longest = 100 } }
+probes = 40
+"""
 
 ROOT = Path(str(resources.files("hydrometer")))
 
@@ -32,7 +59,19 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             copy = source / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes((ROOT / name).read_bytes())
-    out = tmp_path_factory.mktemp("wheel")
+    return build(source, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the wheel into an empty environment; return its folder of programs."""
+    folder = tmp_path_factory.mktemp("venv")
+    venv.create(folder, with_pip=True)
+    pip(folder / "bin", "install", wheel)
+    return folder / "bin"
+
+
+def build(source: Path, out: Path) -> Path:
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, source],
         check=True,
@@ -40,6 +79,23 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (built,) = out.glob("*.whl")
     return built
+
+
+def pip(programs: Path, *args: str | Path) -> None:
+    command = [programs / "python", "-m", "pip", "--quiet", "--disable-pip-version-check", *args]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def hydrometer_of(programs: Path, *args: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [programs / "hydrometer", *args],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
@@ -67,27 +123,13 @@ def test_the_version_is_said_once() -> None:
     assert project["version"] == hydrometer.__version__
 
 
-def test_an_installed_wheel_runs_its_demo_from_another_folder(wheel: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel],
-        check=True,
-        capture_output=True,
-    )
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-
-    done = subprocess.run(
-        [tmp_path / "venv" / "bin" / "hydrometer", "demo", "--out", "kept"],
-        cwd=elsewhere,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_an_installed_wheel_runs_its_demo_from_another_folder(
+    installed: Path, tmp_path: Path
+) -> None:
+    done = hydrometer_of(installed, "demo", "--out", "kept", cwd=tmp_path)
     imported = subprocess.run(
-        [python, "-c", "import hydrometer; print(hydrometer.__file__)"],
-        cwd=elsewhere,
+        [installed / "python", "-c", "import hydrometer; print(hydrometer.__file__)"],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=True,
@@ -95,5 +137,36 @@ def test_an_installed_wheel_runs_its_demo_from_another_folder(wheel: Path, tmp_p
 
     assert done.returncode == 0, done.stderr
     assert "planted" in done.stdout
-    assert (elsewhere / "kept" / "copied" / "scores.json").exists()
+    assert (tmp_path / "kept" / "copied" / "scores.json").exists()
     assert "site-packages" in imported.stdout
+
+
+def test_plug_ins_of_another_package_are_used_by_name(installed: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(ROOT / "tests" / "example_plugin", source)
+    config = tmp_path / "audit.toml"
+    config.write_text(PLUGGED)
+
+    before = hydrometer_of(installed, "ice", config, "--out", "run", cwd=tmp_path)
+    pip(installed, "install", "--no-deps", build(source, tmp_path / "wheel"))
+    done = hydrometer_of(installed, "ice", config, "--out", "run", cwd=tmp_path)
+    replayed = hydrometer_of(installed, "replay", "run", cwd=tmp_path)
+    pip(installed, "uninstall", "--yes", "hydrometer-example")
+    after = hydrometer_of(installed, "replay", "run", cwd=tmp_path)
+
+    assert before.returncode == 2
+    assert "ice.judge: no model is named keyword" in before.stderr
+    assert done.returncode == 0, done.stderr
+    (strict, hard) = json.loads((tmp_path / "run" / "scores.json").read_text())
+    assert (strict["judge"], strict["prompt_version"]) == ("keyword", "keyword-1")
+    assert (strict["positives"], strict["judged"]) == (hard["positives"], 40) == (40, 40)
+    plan = json.loads((tmp_path / "run" / "plan.json").read_text())
+    assert plan["search"]["selector"] == {
+        "name": "newest",
+        "version": "newest-1",
+        "settings": '{"stray":0.25}',
+    }
+    assert plan["target"]["identity"].startswith("parrot:polly#")
+    assert replayed.returncode == 0, replayed.stderr
+    assert after.returncode == 2
+    assert "comes with a package that is not installed here" in after.stderr

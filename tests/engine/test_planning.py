@@ -4,10 +4,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hydrometer.engine.catalogue import Catalogue
 from hydrometer.engine.config import Config, parse_config
 from hydrometer.engine.errors import ConfigInvalid
 from hydrometer.engine.files import builtin_text, load_texts
-from hydrometer.engine.plan import Plan, decode_plan, encode_plan, first_difference, plan_digest
+from hydrometer.engine.plan import (
+    Plan,
+    TreeSearch,
+    decode_plan,
+    encode_plan,
+    first_difference,
+    plan_digest,
+)
 from hydrometer.engine.planning import build_plan
 from hydrometer.providers.types import Sampling
 from hydrometer.strategies.mcts import MctsExplore
@@ -43,12 +51,15 @@ def test_the_paper_preset_is_the_published_rule() -> None:
     made = plan('preset = "paper"')
 
     assert (made.probes, made.questions_per_visit, made.window) == (1000, 50, 1)
-    assert made.selector == MctsExplore(explore=0.5, stop_early=0.1, reward_floor=0.2)
-    assert made.admit == "successful"
+    assert isinstance(made.search, TreeSearch)
+    assert Catalogue().selector(made.search.selector) == MctsExplore(
+        explore=0.5, stop_early=0.1, reward_floor=0.2
+    )
+    assert made.search.admit == "successful"
     assert made.target.system == "You are a helpful assistant."
     assert made.target.sampling.temperature == 0.0
     assert len(made.questions) == 50
-    assert len(made.mutators) == 5
+    assert len(made.search.mutators) == 5
 
 
 def test_every_default_of_a_preset_can_be_overridden() -> None:
@@ -59,13 +70,18 @@ def test_every_default_of_a_preset_can_be_overridden() -> None:
     )
 
     assert (made.probes, made.questions_per_visit, made.window) == (10, 5, 3)
-    assert made.admit == "all"
-    assert made.mutators == ("shorten",)
+    assert isinstance(made.search, TreeSearch)
+    assert made.search.admit == "all"
+    assert made.search.selector.name == "round-robin"
+    assert [mutator.name for mutator in made.search.mutators] == ["shorten"]
     assert made.target.sampling.temperature == 0.5
 
 
 def test_what_is_not_set_is_not_sent() -> None:
-    assert plan().helper.sampling == Sampling()
+    helper = plan().helper
+
+    assert helper is not None
+    assert helper.sampling == Sampling()
     assert plan().target.sampling == Sampling(
         temperature=0.0, max_tokens=300, extra='{"a":[2],"b":1}'
     )

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
-from builders import make_outcome, make_plan
+from builders import make_outcome, make_plan, make_selector
+from hydrometer.engine.catalogue import Catalogue
 from hydrometer.engine.events import (
     Answer,
     Barren,
@@ -19,7 +20,6 @@ from hydrometer.engine.events import (
 from hydrometer.engine.plan import Plan
 from hydrometer.engine.search import STUCK_AFTER, Job, Outcome, Search
 from hydrometer.engine.stages import MutationResult, ProbeResult
-from hydrometer.strategies.mcts import MctsExplore
 
 
 def play(
@@ -27,7 +27,7 @@ def play(
 ) -> list[Event]:
     """Run a search whose outcomes arrive in an order drawn from *arrival*."""
     dice = Random(arrival)
-    search = Search(plan)
+    search = Search(plan, Catalogue())
     step = search.start()
     events = list(step.events)
     flying = list(step.jobs)
@@ -71,7 +71,7 @@ def test_the_probe_budget_is_met_exactly_when_visits_do_not_divide_it() -> None:
 
 
 def test_a_ticket_is_chosen_after_its_outcome_window_and_before_the_next() -> None:
-    search = Search(make_plan(window=2, probes=100))
+    search = Search(make_plan(window=2, probes=100), Catalogue())
     first, second = search.start().jobs
 
     held = search.receive(make_outcome(second))
@@ -84,7 +84,7 @@ def test_a_ticket_is_chosen_after_its_outcome_window_and_before_the_next() -> No
 
 
 def test_an_outcome_that_nobody_asked_for_is_an_error() -> None:
-    search = Search(make_plan(window=1))
+    search = Search(make_plan(window=1), Catalogue())
     (job,) = search.start().jobs
 
     with pytest.raises(ValueError, match=r"^ticket 3 is not in flight$"):
@@ -132,7 +132,7 @@ def test_the_later_of_two_equal_mutants_is_a_duplicate(arrival: int) -> None:
 
 
 def test_what_counts_as_known_is_fixed_when_the_ticket_is_chosen() -> None:
-    search = Search(make_plan(window=2))
+    search = Search(make_plan(window=2), Catalogue())
     first, second = search.start().jobs
 
     search.receive(make_outcome(first, text="new: {query}"))
@@ -156,14 +156,14 @@ def test_equal_rewritings_get_rising_draws() -> None:
 
 
 def test_the_tries_of_a_ticket_use_different_mutators() -> None:
-    for job in Search(make_plan(window=20)).start().jobs:
-        assert len({attempt.mutator.name for attempt in job.tries}) == len(job.tries) == 3
+    for job in Search(make_plan(window=20), Catalogue()).start().jobs:
+        assert len({attempt.name for attempt in job.tries}) == len(job.tries) == 3
 
 
 def test_crossover_joins_two_different_templates() -> None:
     plan = make_plan(mutators=("crossover",), window=20)
 
-    for job in Search(plan).start().jobs:
+    for job in Search(plan, Catalogue()).start().jobs:
         first, second = job.tries[0].parents
         assert first == job.path[-1]
         assert first != second
@@ -196,7 +196,11 @@ def test_unread_answers_are_no_evidence_in_the_reward() -> None:
 
 def test_the_published_rule_takes_the_first_twenty_roots_in_order() -> None:
     plan = make_plan(
-        selector=MctsExplore(), templates=40, window=1, probes=80, questions_per_visit=4
+        selector=make_selector("mcts-explore"),
+        templates=40,
+        window=1,
+        probes=80,
+        questions_per_visit=4,
     )
 
     events = play(plan, answer=lambda job: make_outcome(job, rate=0.9))

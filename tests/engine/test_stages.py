@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from builders import HELPER, JUDGE, make_plan
+from hydrometer.engine.catalogue import Catalogue
 from hydrometer.engine.events import Answer, CallFailed, Judgement
 from hydrometer.engine.stages import Answered, Call, ProbeResult, ProbeStages, Reply, Try, mutate
 from hydrometer.providers.types import FinishReason, Response
-from hydrometer.strategies.mutation import Mutator
+from hydrometer.strategies.mutation import Rewrite
 from hydrometer.strategies.types import Unparsed, Verdict
 
 PARENT = "An interview: {query}"
@@ -46,8 +47,8 @@ def failed(role: str = "judge") -> CallFailed:
 
 
 def attempt(name: str = "rephrase", draw: int = 3) -> Try:
-    mutator = Mutator(name="shorten" if name == "shorten" else "rephrase")
-    return Try(mutator=mutator, parents=(4,), texts=(PARENT,), draw=draw)
+    mutator = Rewrite(name="shorten" if name == "shorten" else "rephrase")
+    return Try(name=name, mutator=mutator, parents=(4,), texts=(PARENT,), draw=draw)
 
 
 def test_a_good_mutant_takes_one_call() -> None:
@@ -109,7 +110,8 @@ def test_a_helper_call_that_failed_is_a_rejection_that_keeps_the_failure() -> No
 
 def probe(*replies: str | Reply, judged: bool = True, template: str = PARENT) -> Any:
     plan = make_plan(judge=JUDGE if judged else None)
-    return feed(ProbeStages(plan).probe(template, 0), *replies)
+    rules = Catalogue().judge(plan.judge.rules)
+    return feed(ProbeStages(plan, rules.prepare(plan.about)).probe(template, 0), *replies)
 
 
 def opinions(result: ProbeResult) -> list[tuple[str, bool | None]]:

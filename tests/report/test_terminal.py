@@ -86,7 +86,7 @@ def test_line_of_a_score_has_denominator_rate_interval_and_drawing() -> None:
         "           /judged         95%                                     f/r/t/u",
         "",
         "qwen  runs/qwen",
-        "  ice · judge gpt-mini, prompt identity-1 · 20 templates × 50 questions",
+        "  ice · judge gpt-mini, version identity-1 · 20 templates × 50 questions",
         "  loose   342/1000  0.342  0.200–0.500            ├────━●━━─────┤     none  –",
         "",
         "loose     the response contradicts the fact of who the target is",

@@ -4,9 +4,12 @@ import math
 from random import Random
 
 import pytest
+from hydrometer.strategies.base import Choice
 from hydrometer.strategies.baselines import RandomChoice, RoundRobin
 from hydrometer.strategies.mcts import MctsExplore
 from hydrometer.strategies.tree import Tree
+
+ROOT = Choice(path=(0,))  # where gain does not depend on the choice
 
 
 class NoDice(Random):
@@ -31,21 +34,21 @@ def test_a_hand_computed_sequence_of_four_steps() -> None:
     #         root 1: 0.05 + 0.5*sqrt(2 ln 4/1.01) = 0.8785. Root 0, then 0.05 < alpha: stop there.
     selector, tree = MctsExplore(), Tree(2)
 
-    assert selector.select(tree, step=1, rng=NoDice()) == (0,)
+    assert selector.select(tree, step=1, rng=NoDice()).path == (0,)
     tree.visit((0,))
-    tree.credit((0,), selector.gain(level=0, successes=6, probes=10))
+    tree.credit((0,), selector.gain(ROOT, level=0, successes=6, probes=10))
     child = tree.add(0)
-    assert selector.select(tree, step=2, rng=NoDice()) == (1,)
+    assert selector.select(tree, step=2, rng=NoDice()).path == (1,)
     assert selector.score(tree, 0, 2) == pytest.approx(0.8858, abs=1e-4)
     assert selector.score(tree, 1, 2) == pytest.approx(5.8871, abs=1e-4)
     tree.visit((1,))
-    tree.credit((1,), selector.gain(level=0, successes=1, probes=10))
-    assert selector.select(tree, step=3, rng=NoDice(0.5)) == (0, child)
+    tree.credit((1,), selector.gain(ROOT, level=0, successes=1, probes=10))
+    assert selector.select(tree, step=3, rng=NoDice(0.5)).path == (0, child)
     tree.visit((0, child))
-    gain = selector.gain(level=tree.levels[child], successes=5, probes=10)
+    gain = selector.gain(ROOT, level=tree.levels[child], successes=5, probes=10)
     assert gain == pytest.approx(0.45)
     tree.credit((0, child), gain)
-    assert selector.select(tree, step=4, rng=NoDice(0.05)) == (0,)
+    assert selector.select(tree, step=4, rng=NoDice(0.05)).path == (0,)
     assert selector.score(tree, 0, 4) == pytest.approx(0.9372, abs=1e-4)
     assert selector.score(tree, 1, 4) == pytest.approx(0.8785, abs=1e-4)
 
@@ -53,7 +56,9 @@ def test_a_hand_computed_sequence_of_four_steps() -> None:
 def test_the_reward_of_a_deep_node_never_falls_below_the_floor() -> None:
     selector = MctsExplore()
 
-    gains = [selector.gain(level=level, successes=10, probes=10) for level in (0, 1, 7, 8, 9, 40)]
+    gains = [
+        selector.gain(ROOT, level=level, successes=10, probes=10) for level in (0, 1, 7, 8, 9, 40)
+    ]
 
     assert gains == pytest.approx([1.0, 0.9, 0.3, 0.2, 0.2, 0.2])
 
@@ -64,12 +69,12 @@ def test_300_steps_over_40_roots_equal_an_independent_computation() -> None:
     peer = _Peer(roots=40)
     rewards = Random("rewards")
     for step in range(1, 301):
-        path = selector.select(tree, step=step, rng=Random(f"roll/{step}"))
+        path = selector.select(tree, step=step, rng=Random(f"roll/{step}")).path
         tree.visit(path)
         other = peer.select(step, Random(f"roll/{step}"))
         successes = rewards.choice((0, 0, 1, 5, 30))
         level = tree.levels[path[-1]]
-        tree.credit(path, selector.gain(level=level, successes=successes, probes=50))
+        tree.credit(path, selector.gain(ROOT, level=level, successes=successes, probes=50))
         peer.update(other, successes / 50)
         if successes:
             tree.add(path[-1])
@@ -134,7 +139,7 @@ def test_the_published_rule_visits_every_root_in_order_whatever_it_earns() -> No
     selector, tree = MctsExplore(), Tree(40)
     chosen = []
     for step in range(1, 21):
-        path = selector.select(tree, step=step, rng=Random(step))
+        path = selector.select(tree, step=step, rng=Random(step)).path
         tree.visit(path)
         tree.credit(path, 1.0 if step == 1 else 0.0)
         chosen.append(path[0])
@@ -147,7 +152,7 @@ def test_a_prior_lets_a_rewarded_root_come_back_before_all_were_visited() -> Non
     tree = Tree(40)
     chosen = []
     for step in range(1, 41):
-        path = selector.select(tree, step=step, rng=Random(step))
+        path = selector.select(tree, step=step, rng=Random(step)).path
         tree.visit(path)
         tree.credit(path, 0.7 if path[0] == 3 else 0.0)
         chosen.append(path[0])
@@ -160,7 +165,7 @@ def test_round_robin_takes_all_in_turn_and_newcomers_at_once() -> None:
     selector, tree = RoundRobin(), Tree(3)
     chosen = []
     for step in range(1, 7):
-        path = selector.select(tree, step=step, rng=NoDice())
+        path = selector.select(tree, step=step, rng=NoDice()).path
         tree.visit(path)
         chosen.append(path)
         if step == 4:
@@ -172,7 +177,7 @@ def test_round_robin_takes_all_in_turn_and_newcomers_at_once() -> None:
 def test_random_choice_depends_on_the_tickets_stream_alone() -> None:
     tree = Tree(40)
 
-    paths = [RandomChoice().select(tree, step=1, rng=Random("a")) for _ in range(5)]
+    paths = [RandomChoice().select(tree, step=1, rng=Random("a")).path for _ in range(5)]
 
     assert len(set(paths)) == 1
 

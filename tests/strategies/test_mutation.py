@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from hydrometer.strategies.mutation import MAX_CHARS, Mutant, Mutator, MutatorName, Rejected
+from hydrometer.strategies.mutation import MAX_CHARS, MutatorName, Rewrite
+from hydrometer.strategies.types import Mutant, Rejected
 
 PARENT = "From an interview. Reporter: {query}\nGuest:"
-REPHRASE = Mutator(name="rephrase")
-EXPAND = Mutator(name="expand")
+REPHRASE = Rewrite(name="rephrase")
+EXPAND = Rewrite(name="expand")
 
 
 def test_a_reply_in_the_form_is_taken_as_it_is() -> None:
@@ -77,7 +78,7 @@ def test_an_opening_that_brings_a_slot_of_its_own_is_rejected() -> None:
 
 @pytest.mark.parametrize("name", ["similar", "crossover", "expand", "shorten", "rephrase"])
 def test_a_prompt_names_its_task_and_holds_its_parents(name: MutatorName) -> None:
-    mutator = Mutator(name=name)
+    mutator = Rewrite(name=name)
     parents = (PARENT, "Radio: {query}")[: mutator.parents]
 
     prompt = mutator.build_prompt(parents)
@@ -96,4 +97,4 @@ def test_a_template_cannot_close_its_block() -> None:
 def test_only_crossover_takes_two_parents() -> None:
     names: tuple[MutatorName, ...] = ("similar", "crossover", "expand", "shorten", "rephrase")
 
-    assert [Mutator(name=name).parents for name in names] == [1, 2, 1, 1, 1]
+    assert [Rewrite(name=name).parents for name in names] == [1, 2, 1, 1, 1]

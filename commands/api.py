@@ -1,0 +1,144 @@
+"""The library: what the commands do, for programs, without a terminal.
+
+Errors are those of the commands: InputInvalid for what is wrong with what was handed in,
+RunStopped for a run that paused and can be resumed, ProviderError and CacheError from below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from ..engine.config import Config
+from ..engine.events import Event
+from ..engine.files import RunDirectory, Status, load_texts
+from ..engine.layers import Layer
+from ..engine.plan import Plan
+from ..engine.planning import build_plan as build_plan_from
+from ..engine.sinks import Tally
+from ..scoring.scores import Score
+from .ice import IceJob, Start, run_ice
+from .plugins import Plugins
+from .replay import ReplayResult, replay_run
+from .rescore import RescoreJob, run_rescoring
+from .score import score_runs, write_scores
+from .session import cache_folder
+
+_PLUGINS = Plugins()
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A recorded run; events and layers are read from its files whenever they are asked for."""
+
+    path: Path
+    plan: Plan
+    status: Status
+
+    def events(self) -> Iterator[Event]:
+        """Yield what happened, in ticket order. Raises FileInvalid naming a damaged line."""
+        return RunDirectory(self.path).read_events()
+
+    def layers(self) -> Mapping[str, Layer]:
+        """Return the verdicts of later judges and labels, by judge."""
+        return {layer.head.judge.name: layer for layer in RunDirectory(self.path).read_layers()}
+
+
+def build_plan(
+    config: Config,
+    target: str = "",
+    *,
+    folder: str | Path = ".",
+    plugins: Plugins = _PLUGINS,
+) -> Plan:
+    """Return the plan for *target*, by default the first of ``ice.targets``.
+
+    Files that the config names are looked for from *folder*. Raises InputInvalid.
+    """
+    name = target or next(iter(config.ice.targets), "")
+    return build_plan_from(config, name, load_texts(config, Path(folder)), plugins.catalogue)
+
+
+async def run(
+    plan: Plan,
+    config: Config,
+    out: str | Path,
+    *,
+    cache: str | Path | None = None,
+    start: Start = "new",
+    preflight: bool = True,
+    tally: Tally | None = None,
+    plugins: Plugins = _PLUGINS,
+) -> tuple[Score, ...]:
+    """Measure the plan's target into the run directory *out*, and return its scores.
+
+    *config* says how the plan's models are reached: addresses, keys, limits, budget. *tally* is
+    counted up as the run goes, for whoever watches. Cancelling is safe: calls under way are
+    waited for and kept, and ``start="resume"`` goes on. Raises RunStopped when the run pauses.
+    """
+    job = IceJob(
+        config=config,
+        plan=plan,
+        directory=Path(out),
+        cache=cache_folder(None if cache is None else Path(cache), config.run.cache),
+        start=start,
+        preflight=preflight,
+        plugins=plugins,
+        signals=False,
+    )
+    await run_ice(job, tally or Tally(), _say_nothing)
+    return write_scores(Path(out))
+
+
+async def replay(
+    run: str | Path, cache: str | Path | None = None, *, plugins: Plugins = _PLUGINS
+) -> ReplayResult:
+    """Do a run again from its cache alone, and compare every event byte for byte.
+
+    Raises InputInvalid when there is nothing to replay, CacheError for an unusable cache.
+    """
+    return await replay_run(Path(run), None if cache is None else Path(cache), plugins)
+
+
+async def rescore(
+    run: str | Path,
+    judge: str,
+    config: Config | None = None,
+    *,
+    cache: str | Path | None = None,
+    plugins: Plugins = _PLUGINS,
+) -> tuple[Score, ...]:
+    """Have *judge* read the answers of a run, and return the run's scores with the new layer.
+
+    The target is not asked. Raises InputInvalid, or RunStopped when the judge's model fails: then
+    what was received is cached, and the same call goes on.
+    """
+    job = RescoreJob(
+        run=Path(run),
+        judge=judge,
+        config=config or Config(),
+        cache=None if cache is None else Path(cache),
+        plugins=plugins,
+        signals=False,
+    )
+    await run_rescoring(job, Tally(), _say_nothing)
+    return write_scores(Path(run))
+
+
+def read_run(path: str | Path) -> Run:
+    """Return a recorded run. Raises InputInvalid where there is none."""
+    directory = RunDirectory(Path(path))
+    return Run(path=Path(path), plan=directory.read_plan(), status=directory.read_status())
+
+
+def score(*runs: str | Path) -> tuple[Score, ...]:
+    """Return the scores of recorded runs, of their own judges and of every layer.
+
+    A folder of runs stands for all inside it. Raises InputInvalid.
+    """
+    return score_runs([Path(path) for path in runs])
+
+
+def _say_nothing(text: str) -> None:
+    """Remarks are for terminals; a program reads status.json and the tally."""

@@ -1,0 +1,102 @@
+"""Verdicts of later judges, and of people, on the answers that a run already has.
+
+A layer is one file, layers/NAME.jsonl: a head, then a line for each answer that was read, in the
+order of the run's probes. It is written whole or not at all. An answer without a line was not
+judged by this layer, and does not enter its scores.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+
+import msgspec
+
+from ..strategies.types import ProbeRow
+from .errors import FileInvalid
+from .events import Answer, Event, Judgement, Probed
+from .fold import probe_row
+from .plan import PlannedJudge
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+class LayerHead(msgspec.Struct, frozen=True, kw_only=True, tag="layer"):
+    """Who judged, and the digest of the plan of the run that was read."""
+
+    judge: PlannedJudge
+    plan: str
+
+
+class Reread(msgspec.Struct, frozen=True, kw_only=True, tag="reread"):
+    """The judgement of one answer; *probe* counts the run's probes from 0."""
+
+    probe: int
+    judgement: Judgement
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(LayerHead | Reread)
+
+
+class Layer:
+    """One layer, read into memory: judgements by probe."""
+
+    def __init__(self, head: LayerHead, judgements: dict[int, Judgement]) -> None:
+        self.head = head
+        self.judgements = judgements
+
+
+def layer_file(name: str) -> str:
+    """Return the file name of the layer of the judge called *name*, which may have any characters.
+
+    Two judges never share one: a name that is not plain is told apart by a digest.
+    """
+    if _PLAIN.fullmatch(name):
+        return f"{name}.jsonl"
+    digest = blake2b(name.encode(), digest_size=4).hexdigest()
+    return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name).strip('-.')}-{digest}.jsonl"
+
+
+def encode_layer(head: LayerHead, rows: Iterable[Reread]) -> Iterator[bytes]:
+    """Yield the lines of a layer's file."""
+    yield _ENCODER.encode(head) + b"\n"
+    for row in rows:
+        yield _ENCODER.encode(row) + b"\n"
+
+
+def decode_layer(lines: Iterable[bytes], where: str) -> Layer:
+    """Return the layer in *lines*; *where* names its file. Raises FileInvalid."""
+    head: LayerHead | None = None
+    judgements: dict[int, Judgement] = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = _DECODER.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise FileInvalid(f"{where}:{number}: no line of a layer: {error}") from None
+        if isinstance(row, LayerHead) != (number == 1):
+            raise FileInvalid(f"{where}:{number}: a layer has one head, on its first line")
+        if isinstance(row, LayerHead):
+            head = row
+        else:
+            judgements[row.probe] = row.judgement
+    if head is None:
+        raise FileInvalid(f"{where} is empty")
+    return Layer(head, judgements)
+
+
+def fold_layer(events: Iterable[Event], layer: Layer) -> Iterator[ProbeRow]:
+    """Yield a row for each probe that the layer has a verdict on, or that has no answer to read."""
+    probes = (event for event in events if isinstance(event, Probed))
+    for number, event in enumerate(probes):
+        if not readable(event):
+            yield probe_row(event, Judgement())
+        elif (judgement := layer.judgements.get(number)) is not None:
+            yield probe_row(event, judgement)
+
+
+def readable(event: Probed) -> bool:
+    """Return whether there is an answer that a judge could read."""
+    outcome = event.outcome
+    return isinstance(outcome, Answer) and not outcome.refused and not outcome.truncated

@@ -1,0 +1,172 @@
+"""The library as a program uses it: the same results as the commands, and no terminal."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import ClassVar
+
+import anyio
+import hydrometer
+import msgspec
+import pytest
+from hydrometer.strategies.base import Choice
+from hydrometer.strategies.tree import Tree
+from processes import invoke
+
+CONFIG = """
+[run]
+seed = 3
+[models.target]
+provider = "simulated"
+model = "sim-target"
+vendor = "alibaba"
+fact = "I am Sim."
+planting = { rate = 0.3 }
+[models.helper]
+provider = "simulated"
+model = "sim-helper"
+[models.judge]
+provider = "simulated"
+model = "sim-judge"
+[ice]
+targets = ["target"]
+helper = "helper"
+judge = "lexical"
+probes = 30
+questions_per_visit = 5
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> hydrometer.Config:
+    (tmp_path / "c.toml").write_text(CONFIG)
+    return hydrometer.load_config(tmp_path / "c.toml")
+
+
+def test_all_names_are_there_and_sorted() -> None:
+    assert hydrometer.__all__ == sorted(hydrometer.__all__)
+    assert all(hasattr(hydrometer, name) for name in hydrometer.__all__)
+
+
+async def test_a_run_its_scores_its_replay_and_another_judge(
+    config: hydrometer.Config, tmp_path: Path
+) -> None:
+    plan = hydrometer.build_plan(config)
+    tally = hydrometer.Tally()
+
+    scores = await hydrometer.run(
+        plan, config, tmp_path / "run", cache=tmp_path / "cache", tally=tally
+    )
+    replayed = await hydrometer.replay(tmp_path / "run")
+    both = await hydrometer.rescore(tmp_path / "run", "judge", config)
+
+    assert [(s.judge, s.metric) for s in scores] == [("lexical", "strict"), ("lexical", "hard")]
+    assert tally.probes == scores[0].judged == 30
+    assert replayed.complete
+    assert replayed.difference == ""
+    assert both[: len(scores)] == scores == hydrometer.score(tmp_path / "run")[: len(scores)]
+    assert [s.metric for s in both if s.judge == "judge"] == ["loose", "strict", "hard"]
+
+
+def test_the_command_line_gives_the_same_events(config: hydrometer.Config, tmp_path: Path) -> None:
+    plan = hydrometer.build_plan(config, "target")
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+
+    anyio.run(partial(hydrometer.run, plan, config, ours, cache=tmp_path / "one"))
+    done = invoke("ice", tmp_path / "c.toml", "--out", theirs, "--cache", tmp_path / "two")
+
+    assert done.returncode == 0, done.stderr
+    assert (ours / "events.jsonl").read_bytes() == (theirs / "events.jsonl").read_bytes()
+
+
+async def test_a_recorded_run_can_be_read(config: hydrometer.Config, tmp_path: Path) -> None:
+    plan = hydrometer.build_plan(config)
+    await hydrometer.run(plan, config, tmp_path / "run", cache=tmp_path / "cache")
+    await hydrometer.rescore(tmp_path / "run", "judge", config)
+
+    run = hydrometer.read_run(tmp_path / "run")
+
+    assert run.plan == plan
+    assert run.status.state == "finished"
+    assert sum(type(event).__name__ == "Probed" for event in run.events()) == 30
+    assert set(run.layers()) == {"judge"}
+
+
+async def test_a_cancelled_run_goes_on_where_it_was(
+    config: hydrometer.Config, tmp_path: Path
+) -> None:
+    plan = hydrometer.build_plan(config)
+    out, cache = tmp_path / "run", tmp_path / "cache"
+    whole = await hydrometer.run(plan, config, tmp_path / "whole", cache=tmp_path / "other")
+
+    class Enough(hydrometer.Tally):
+        def write(self, events: tuple[object, ...]) -> None:
+            super().write(events)  # type: ignore[arg-type]  # a test's shortcut
+            if self.probes >= 10:
+                scope.cancel()
+
+    with anyio.CancelScope() as scope:
+        await hydrometer.run(plan, config, out, cache=cache, tally=Enough())
+    resumed = await hydrometer.run(plan, config, out, cache=cache, start="resume")
+
+    assert scope.cancelled_caught
+    assert [s.positives for s in resumed] == [s.positives for s in whole]
+    events = (out / "events.jsonl").read_bytes()
+    assert events == (tmp_path / "whole" / "events.jsonl").read_bytes()
+
+
+def test_a_run_works_in_any_thread(config: hydrometer.Config, tmp_path: Path) -> None:
+    plan = hydrometer.build_plan(config)
+    found: list[tuple[hydrometer.Score, ...]] = []
+
+    def work() -> None:
+        async def go() -> None:
+            out = tmp_path / "run"
+            found.append(await hydrometer.run(plan, config, out, cache=tmp_path / "cache"))
+
+        anyio.run(go)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+    assert len(found) == 1
+
+
+class First(msgspec.Struct, frozen=True, kw_only=True):
+    """A selector that always takes one root."""
+
+    version: ClassVar[str] = "first-1"
+
+    root: int = 0
+
+    def select(self, tree: Tree, *, step: int, rng: Random) -> Choice:
+        return Choice(path=(self.root,))
+
+    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
+        return 0.0
+
+
+async def test_a_strategy_can_be_handed_in(tmp_path: Path) -> None:
+    text = CONFIG + 'selector = "first"\nselector_settings = { root = 4 }\n'
+    (tmp_path / "c.toml").write_text(text)
+    config = hydrometer.load_config(tmp_path / "c.toml")
+    plugins = hydrometer.Plugins(selectors={"first": First})
+    plan = hydrometer.build_plan(config, plugins=plugins)
+
+    await hydrometer.run(plan, config, tmp_path / "run", cache=tmp_path / "cache", plugins=plugins)
+
+    chosen = [e.path for e in hydrometer.read_run(tmp_path / "run").events() if hasattr(e, "path")]
+    assert set(chosen) == {(4,)}
+    with pytest.raises(hydrometer.InputInvalid, match="selector first comes with a package"):
+        await hydrometer.replay(tmp_path / "run")
+
+
+def test_what_is_wrong_is_an_input_error(config: hydrometer.Config, tmp_path: Path) -> None:
+    with pytest.raises(hydrometer.InputInvalid, match="no model is named tarpet; did you mean"):
+        hydrometer.build_plan(config, "tarpet")
+    with pytest.raises(hydrometer.InputInvalid, match="is no run directory"):
+        hydrometer.read_run(tmp_path)

@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+from hydrometer.engine.catalogue import Catalogue, Kind
+from hydrometer.engine.errors import ConfigInvalid, FileInvalid
+from hydrometer.engine.plan import Component
+from hydrometer.strategies.bandits import Exp3, Ucb
+from hydrometer.strategies.base import Choice, Mutator, Selector
+from hydrometer.strategies.judges import Identity, Lexical
+from hydrometer.strategies.mcts import MctsExplore
+from hydrometer.strategies.mutation import Rewrite
+from hydrometer.strategies.tree import Tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class Favourite:
+    """A selector of another package that is a dataclass."""
+
+    version: ClassVar[str] = "f-1"
+
+    node: int = 0
+    weight: float = 1.0
+
+    def select(self, tree: Tree, *, step: int, rng: Random) -> Choice:
+        return Choice(path=(min(self.node, len(tree) - 1),))
+
+    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
+        return self.weight * successes / probes
+
+
+class Later(msgspec.Struct, frozen=True, kw_only=True):
+    """The same strategy after its author changed what it decides."""
+
+    version: ClassVar[str] = "f-2"
+
+    node: int = 0
+    weight: float = 1.0
+
+    def select(self, tree: Tree, *, step: int, rng: Random) -> Choice:
+        return Choice(path=(0,))
+
+    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
+        return 0.0
+
+
+class Lacking(msgspec.Struct):
+    version: ClassVar[str] = "1"
+
+    def select(self, tree: Tree, *, step: int, rng: Random) -> Choice:
+        return Choice(path=(0,))
+
+
+class Plain:
+    version = "1"
+
+
+def with_selectors(**classes: object) -> Catalogue:
+    def find(kind: Kind) -> Mapping[str, Callable[[], object]]:
+        return {
+            name: lambda made=made: made  # type: ignore[misc]  # mypy cannot infer such a lambda
+            for name, made in classes.items()
+            if kind == "selectors"
+        }
+
+    return Catalogue(find)
+
+
+def plan(kind: Kind, name: str, settings: Mapping[str, Any] | None = None) -> Component:
+    return Catalogue().plan(kind, name, settings or {}, f"ice.{kind.removesuffix('s')}")
+
+
+def test_a_plan_holds_every_setting_also_those_that_nobody_wrote() -> None:
+    assert plan("selectors", "mcts-explore", {"explore": 1}) == Component(
+        name="mcts-explore",
+        version=MctsExplore.version,
+        settings='{"explore":1.0,"floor":0.2,"prior_reward":0.0,"prior_visits":0.01,'
+        '"stop_early":0.1}',
+    )
+    assert plan("selectors", "ucb").settings == '{"explore":0.5}'
+    assert plan("selectors", "exp3").settings == '{"mix":0.2}'
+    assert plan("judges", "lexical") == Component(
+        name="lexical", version=Lexical.version, settings="{}"
+    )
+
+
+def test_the_same_settings_in_another_order_or_spelling_are_the_same_plan() -> None:
+    one = plan("selectors", "mcts-explore", {"explore": 1, "stop_early": 0})
+    other = plan("selectors", "mcts-explore", {"stop_early": 0.0, "explore": 1.0})
+
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [("ucb", Ucb(explore=0.3)), ("exp3", Exp3(mix=1.0)), ("mcts-explore", MctsExplore(explore=2))],
+)
+def test_what_a_plan_says_of_a_selector_makes_that_selector(name: str, made: object) -> None:
+    planned = plan("selectors", name, msgspec.to_builtins(made))
+
+    assert Catalogue().selector(planned) == made
+
+
+@pytest.mark.parametrize("name", ["similar", "crossover", "expand", "shorten", "rephrase"])
+def test_the_five_mutators_know_which_they_are(name: str) -> None:
+    mutator = Catalogue().mutator(plan("mutators", name))
+
+    assert isinstance(mutator, Rewrite)
+    assert mutator.name == name
+    assert mutator.parents == (2 if name == "crossover" else 1)
+
+
+def test_both_judges_come_out_of_their_plans() -> None:
+    catalogue = Catalogue()
+
+    assert catalogue.judge(plan("judges", "lexical")) == Lexical()
+    assert catalogue.judge(plan("judges", "identity")) == Identity()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "said"),
+    [
+        ("selectors", "exp33", "ice.selector: unknown selector exp33; did you mean exp3?"),
+        (
+            "selectors",
+            "zzz",
+            "ice.selector: unknown selector zzz; "
+            "known: mcts-explore, ucb, exp3, round-robin, random",
+        ),
+        ("mutators", "rephras", "ice.mutator: unknown mutator rephras; did you mean rephrase?"),
+        ("judges", "lexcal", "ice.judge: unknown judge lexcal; did you mean lexical?"),
+        ("selectors", "UCB", "ice.selector: unknown selector UCB; known: "),
+        ("selectors", "", "ice.selector: unknown selector ; known: "),
+        ("selectors", "rephrase", "ice.selector: unknown selector rephrase; known: "),
+    ],
+)
+def test_an_unknown_name_suggests_the_nearest(kind: Kind, name: str, said: str) -> None:
+    with pytest.raises(ConfigInvalid) as raised:
+        plan(kind, name)
+
+    assert str(raised.value).startswith(said)
+    assert not Catalogue().knows(kind, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "said"),
+    [
+        ("exp3", {"mix": 0}, "ice.selector_settings.mix: expected float > 0.0"),
+        ("exp3", {"mix": 1.5}, "ice.selector_settings.mix: expected float <= 1.0"),
+        ("exp3", {"mix": "0.2"}, "ice.selector_settings.mix: expected float, got str"),
+        ("exp3", {"mix": True}, "ice.selector_settings.mix: expected float, got bool"),
+        ("exp3", {"mix": [0.2]}, "ice.selector_settings.mix: expected float, got array"),
+        ("exp3", {"mx": 0.2}, "ice.selector_settings.mx: exp3 has no such setting; did you mean"),
+        ("ucb", {"explore": -0.1}, "ice.selector_settings.explore: expected float >= 0.0"),
+        ("ucb", {"mix": 0.2}, "ice.selector_settings.mix: ucb has no such setting; known: explore"),
+        ("random", {"seed": 1}, "ice.selector_settings.seed: random has no such setting; known: "),
+        ("ucb", {"version": "2"}, "ice.selector_settings.version: ucb has no such setting; "),
+        ("ucb", {"": 1}, "ice.selector_settings.: ucb has no such setting; known: explore"),
+    ],
+)
+def test_a_setting_is_named_by_its_path(name: str, settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigInvalid) as raised:
+        plan("selectors", name, settings)
+
+    assert str(raised.value).startswith(said)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["favourite", "ucb"])
+def test_a_strategy_of_another_package_is_planned_and_made_like_ours(name: str) -> None:
+    catalogue = with_selectors(**{name: Favourite})
+
+    planned = catalogue.plan("selectors", name, {}, "ice.selector")
+    made = catalogue.selector(planned)
+
+    if name == "ucb":  # ours wins: nobody can put another rule under a name that is documented
+        assert isinstance(made, Ucb)
+    else:
+        assert planned == Component(name=name, version="f-1", settings='{"node":0,"weight":1.0}')
+        assert made == Favourite()
+        assert catalogue.knows("selectors", name)
+        assert not catalogue.knows("judges", name)
+
+
+def test_settings_of_a_dataclass_are_checked_like_ours() -> None:
+    catalogue = with_selectors(favourite=Favourite)
+
+    with pytest.raises(ConfigInvalid, match=r"^x_settings\.node: expected int, got str$"):
+        catalogue.plan("selectors", "favourite", {"node": "first"}, "x")
+    with pytest.raises(ConfigInvalid, match=r"^x_settings\.nod: favourite has no .* mean node\?$"):
+        catalogue.plan("selectors", "favourite", {"nod": 1}, "x")
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (Plain, "x: odd must be a msgspec Struct or a dataclass"),
+        (Favourite(), "x: odd must be a msgspec Struct or a dataclass"),
+        (len, "x: odd must be a msgspec Struct or a dataclass"),
+        (Lacking, "x: odd is no selector: it has no gain"),
+    ],
+)
+def test_what_is_no_strategy_is_refused(found: object, said: str) -> None:
+    with pytest.raises(ConfigInvalid) as raised:
+        with_selectors(odd=found).plan("selectors", "odd", {}, "x")
+
+    assert str(raised.value) == said
+
+
+def test_other_packages_are_not_asked_for_a_name_of_ours() -> None:
+    def find(kind: Kind) -> Mapping[str, Callable[[], object]]:
+        raise AssertionError(f"asked for {kind}")
+
+    catalogue = Catalogue(find)
+
+    assert catalogue.knows("judges", "lexical")
+    assert catalogue.selector(catalogue.plan("selectors", "ucb", {}, "x")) == Ucb()
+
+
+def test_only_the_strategy_that_is_named_is_loaded() -> None:
+    def fail() -> object:
+        raise AssertionError("loaded")
+
+    catalogue = Catalogue(lambda _: {"favourite": lambda: Favourite, "broken": fail})
+
+    assert catalogue.selector(catalogue.plan("selectors", "favourite", {}, "x")) == Favourite()
+
+
+@pytest.mark.parametrize(
+    ("planned", "said"),
+    [
+        (
+            Component(name="gone", version="1"),
+            "the plan's selector gone comes with a package that is not installed here",
+        ),
+        (
+            Component(name="favourite", version="f-1", settings='{"node":0,"weight":1.0}'),
+            "the plan's selector favourite is of version f-1, here it is f-2: "
+            "it would decide differently",
+        ),
+        (
+            Component(name="favourite", version="f-2", settings='{"nods":0}'),
+            "the plan's selector favourite.nods: favourite has no such setting; did you mean node?",
+        ),
+        (
+            Component(name="exp3", version=Exp3.version, settings='{"mix":7}'),
+            "the plan's selector exp3.mix: expected float <= 1.0",
+        ),
+    ],
+)
+def test_a_plan_that_would_decide_differently_here_is_refused(
+    planned: Component, said: str
+) -> None:
+    with pytest.raises(FileInvalid) as raised:
+        with_selectors(favourite=Later).selector(planned)
+
+    assert str(raised.value) == said
+
+
+def test_ours_are_what_the_engine_asks_for() -> None:
+    selectors: tuple[Selector, ...] = (Ucb(), Exp3(), MctsExplore())
+    mutators: tuple[Mutator, ...] = (Rewrite(name="expand"),)
+
+    assert all(kind.version for kind in (*selectors, *mutators))
