@@ -104,8 +104,12 @@ def plan_rescoring(job: RescoreJob, plan: Plan) -> PlannedJudge:
         )
     if job.judge == LABELS:
         raise RunConflict(f"{LABELS} is the name of what people said; another judge needs another")
-    temperature = PRESETS[job.config.ice.preset].temperature
-    judge = build_judge(job.config, job.judge, job.plugins.catalogue, temperature=temperature)
+    config, ice = job.config, job.config.ice
+    if ice.judge != job.judge:  # what the config says of its own judge is not meant for this one
+        ice = msgspec.structs.replace(ice, judge_model="", judge_settings={})
+        config = msgspec.structs.replace(config, ice=ice)
+    temperature = PRESETS[ice.preset].temperature
+    judge = build_judge(config, job.judge, job.plugins.catalogue, temperature=temperature)
     if "loose" in judge.metrics and not plan.fact:
         raise InputInvalid(
             f"{job.run} has no fact of its target, which {job.judge} compares answers with; "

@@ -60,6 +60,10 @@ class Catalogue:
         """Return whether there is a strategy of that name."""
         return name in _OURS[kind] or name in self._find(kind)
 
+    def names(self, kind: Kind) -> tuple[str, ...]:
+        """Return the names of all strategies of one kind."""
+        return (*_OURS[kind], *self._find(kind))
+
     def plan(self, kind: Kind, name: str, settings: Mapping[str, object], path: str) -> Component:
         """Return *name* with all its settings filled in; *path* is where the user named it.
 
@@ -111,7 +115,7 @@ class Catalogue:
         noun = kind.removesuffix("s")
         others = self._find(kind)
         if name not in others:
-            hint = name_hint(name, (*_OURS[kind], *others))
+            hint = name_hint(name, self.names(kind))
             raise ConfigInvalid(f"{path}: unknown {noun} {name}; {hint}")
         loaded = others[name]()
         if not isinstance(loaded, type) or not _has_fields(loaded):

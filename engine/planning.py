@@ -127,7 +127,7 @@ def build_judge(
     Raises ConfigInvalid.
     """
     ice = config.ice
-    if catalogue.knows("judges", name) and name != MODEL_JUDGE:
+    if catalogue.knows("judges", name):
         if name in config.models:
             raise ConfigInvalid(
                 f"ice.judge: {name} is both a model and a kind of judge; rename the model"
@@ -135,6 +135,9 @@ def build_judge(
         rules = catalogue.plan("judges", name, ice.judge_settings, "ice.judge")
         model = ice.judge_model
     else:
+        if name not in config.models:
+            hint = name_hint(name, (*config.models, *catalogue.names("judges")))
+            raise ConfigInvalid(f"ice.judge: no model and no judge is named {name}; {hint}")
         if ice.judge_model or ice.judge_settings:
             raise ConfigInvalid(
                 f"ice.judge_model and ice.judge_settings are for a judge that is no model; {name} "
@@ -145,7 +148,7 @@ def build_judge(
     kind = catalogue.judge(rules)
     planned = None
     if kind.asks_model:
-        path = "ice.judge" if rules.name == MODEL_JUDGE else "ice.judge_model"
+        path = "ice.judge" if name == model else "ice.judge_model"
         settings = _model(config, model, path)
         planned = _planned(model, settings, ice.sampling.judge, temperature)
     elif model:

@@ -155,11 +155,11 @@ def test_plug_ins_of_another_package_are_used_by_name(installed: Path, tmp_path:
     after = hydrometer_of(installed, "replay", "run", cwd=tmp_path)
 
     assert before.returncode == 2
-    assert "ice.judge: no model is named keyword" in before.stderr
+    assert "models.polly.provider: unknown provider parrot; known: http" in before.stderr
     assert done.returncode == 0, done.stderr
-    (strict, hard) = json.loads((tmp_path / "run" / "scores.json").read_text())
+    (strict, _) = json.loads((tmp_path / "run" / "scores.json").read_text())
     assert (strict["judge"], strict["prompt_version"]) == ("keyword", "keyword-1")
-    assert (strict["positives"], strict["judged"]) == (hard["positives"], 40) == (40, 40)
+    assert (strict["positives"], strict["judged"]) == (40, 40)
     plan = json.loads((tmp_path / "run" / "plan.json").read_text())
     assert plan["search"]["selector"] == {
         "name": "newest",
