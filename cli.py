@@ -33,7 +33,7 @@ from .commands.preview import explain_coverage, preview_run
 from .commands.progress import Progress, shown
 from .commands.replay import replay_run
 from .commands.rescore import RescoreJob, run_rescoring
-from .commands.score import score_runs, write_scores
+from .commands.score import find_changes, score_runs, write_scores
 from .commands.session import build_budget, cache_folder
 from .commands.views import (
     cache_view,
@@ -303,6 +303,8 @@ def score(
     """
     with errors_as_lines(debug=debug):
         scores = score_runs(runs)
+        for change in find_changes(runs):
+            say_remark(change, quiet=quiet)
         match format:
             case Format.table:
                 Console().print(score_table_view(scores))

@@ -109,7 +109,9 @@ def plan_rescoring(job: RescoreJob, plan: Plan) -> PlannedJudge:
         ice = msgspec.structs.replace(ice, judge_model="", judge_settings={})
         config = msgspec.structs.replace(config, ice=ice)
     temperature = PRESETS[ice.preset].temperature
-    judge = build_judge(config, job.judge, job.plugins.catalogue, temperature=temperature)
+    judge = build_judge(
+        config, job.judge, job.plugins.catalogue, temperature=temperature, path="--judge"
+    )
     if "loose" in judge.metrics and not plan.fact:
         raise InputInvalid(
             f"{job.run} has no fact of its target, which {job.judge} compares answers with; "

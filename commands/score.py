@@ -10,11 +10,12 @@ from ..engine.errors import FileInvalid
 from ..engine.files import ASIDE, RunDirectory
 from ..engine.fold import fold_probes
 from ..engine.layers import fold_layer
-from ..engine.plan import PlannedJudge, plan_digest
+from ..engine.plan import Plan, PlannedJudge, plan_digest
 from ..report.formats import to_json
 from ..scoring.scores import Score, score_table
 from ..scoring.table import ProbeTable
 from ..strategies.types import Metric, ProbeRow
+from .timings import changed_models
 
 
 def score_run(run: Path) -> tuple[Score, ...]:
@@ -25,6 +26,7 @@ def score_run(run: Path) -> tuple[Score, ...]:
     directory = RunDirectory(run)
     plan = directory.read_plan()
     finished = directory.finished()
+    changed = changed_models(run)
 
     def scores(rows: Iterator[ProbeRow], judge: PlannedJudge) -> tuple[Score, ...]:
         hard: tuple[Metric, ...] = ("hard",) if "strict" in judge.metrics else ()
@@ -38,6 +40,7 @@ def score_run(run: Path) -> tuple[Score, ...]:
             seed=plan.seed,
             metrics=judge.metrics + hard,
             finished=finished,
+            changed=any(name in changed for name in _models(plan, judge)),
         )
 
     own = scores(fold_probes(directory.read_events()), plan.judge)
@@ -50,6 +53,11 @@ def score_run(run: Path) -> tuple[Score, ...]:
     return tuple(chain(own, *layers))
 
 
+def _models(plan: Plan, judge: PlannedJudge) -> set[str]:
+    """Return the models that a verdict rests on: the target, and the judge if it is one."""
+    return {plan.target.name} | ({judge.model.name} if judge.model is not None else set())
+
+
 def write_scores(run: Path) -> tuple[Score, ...]:
     """Leave the scores of *run* beside its events, as scores.json, and return them."""
     scores = score_run(run)
@@ -60,6 +68,12 @@ def write_scores(run: Path) -> tuple[Score, ...]:
 def score_runs(runs: Sequence[Path]) -> tuple[Score, ...]:
     """Return the scores of several runs, in order; a folder of runs stands for all inside it."""
     return tuple(score for run in runs for found in find_runs(run) for score in score_run(found))
+
+
+def find_changes(runs: Sequence[Path]) -> tuple[str, ...]:
+    """Return a line on every model that answered under more than one id in one of *runs*."""
+    found = (inner for run in runs for inner in find_runs(run))
+    return tuple(line for run in found for line in changed_models(run).values())
 
 
 def find_runs(path: Path) -> tuple[Path, ...]:

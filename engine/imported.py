@@ -9,7 +9,7 @@ from hashlib import blake2b
 import msgspec
 
 from ..strategies.contamination import hard_verdict
-from ..strategies.types import SLOT, Question, Template, Vendor, Verdict
+from ..strategies.types import SLOT, Question, Template, Unparsed, Vendor, Verdict
 from .errors import FileInvalid
 from .events import Answer, CallFailed, Event, Finished, Judgement, Probed, Started, Taken
 from .inputs import language_of
@@ -82,7 +82,7 @@ def imported_events(plan: Plan, rows: Sequence[Transcript]) -> Iterator[Event]:
             template=template,
             question=questions[row.question],
             outcome=_outcome(row),
-            judgement=_judgement(row),
+            judgement=_judgement(row) if plan.judge.metrics else Judgement(),
         )
     yield Finished(reason="imported", tickets=ticket + 1, probes=len(rows))
 
@@ -139,8 +139,10 @@ def _outcome(row: Transcript) -> Answer | CallFailed:
 
 
 def _judgement(row: Transcript) -> Judgement:
-    if row.verdict is None or row.response is None:
+    if row.response is None:
         return Judgement()
+    if row.verdict is None:
+        return Judgement(opinions=(Unparsed(metric="loose", reason="the file has no verdict"),))
     return Judgement(opinions=(Verdict(metric="loose", positive=row.verdict, reason="imported"),))
 
 

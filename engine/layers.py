@@ -79,6 +79,8 @@ def decode_layer(lines: Iterable[bytes], where: str) -> Layer:
             raise FileInvalid(f"{where}:{number}: a layer has one head, on its first line")
         if isinstance(row, LayerHead):
             head = row
+        elif row.probe in judgements:
+            raise FileInvalid(f"{where}:{number}: probe {row.probe} was judged on a line before")
         else:
             judgements[row.probe] = row.judgement
     if head is None:

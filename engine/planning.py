@@ -120,24 +120,29 @@ def build_plan(
 
 
 def build_judge(
-    config: Config, name: str, catalogue: Catalogue, *, temperature: float | None = None
+    config: Config,
+    name: str,
+    catalogue: Catalogue,
+    *,
+    temperature: float | None = None,
+    path: str = "ice.judge",
 ) -> PlannedJudge:
     """Return the judge called *name*: one of the models, or a kind of judge.
 
-    Raises ConfigInvalid.
+    Raises ConfigInvalid; *path* is where the user named it.
     """
     ice = config.ice
     if catalogue.knows("judges", name):
         if name in config.models:
             raise ConfigInvalid(
-                f"ice.judge: {name} is both a model and a kind of judge; rename the model"
+                f"{path}: {name} is both a model and a kind of judge; rename the model"
             )
         rules = catalogue.plan("judges", name, ice.judge_settings, "ice.judge")
         model = ice.judge_model
     else:
         if name not in config.models:
             hint = name_hint(name, (*config.models, *catalogue.names("judges")))
-            raise ConfigInvalid(f"ice.judge: no model and no judge is named {name}; {hint}")
+            raise ConfigInvalid(f"{path}: no model and no judge is named {name}; {hint}")
         if ice.judge_model or ice.judge_settings:
             raise ConfigInvalid(
                 f"ice.judge_model and ice.judge_settings are for a judge that is no model; {name} "
@@ -148,8 +153,7 @@ def build_judge(
     kind = catalogue.judge(rules)
     planned = None
     if kind.asks_model:
-        path = "ice.judge" if name == model else "ice.judge_model"
-        settings = _model(config, model, path)
+        settings = _model(config, model, path if name == model else "ice.judge_model")
         planned = _planned(model, settings, ice.sampling.judge, temperature)
     elif model:
         raise ConfigInvalid(f"ice.judge_model: the judge {name} asks no model")

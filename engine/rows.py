@@ -17,6 +17,8 @@ _FIELD_MAX = 1 << 28  # characters of a CSV field; the library's own limit is on
 def read_rows(text: str, where: str) -> Iterator[tuple[int, Mapping[str, object]]]:
     """Yield (line, row) for each row; the values of CSV are text. Raises FileInvalid."""
     start = text.lstrip()[:1]
+    if not start:
+        return iter(())
     if start == "[":
         raise FileInvalid(f"{where} is a JSON array; write one object a line (JSON Lines)")
     return _json_rows(text, where) if start == "{" else _csv_rows(text, where)

@@ -35,6 +35,7 @@ _FLAGS: dict[Flag, str] = {
     "few-positives": f"fewer than {FEW}; widened to hold the naive interval, still rough",
     "few-negatives": f"fewer than {FEW}; widened to hold the naive interval, still rough",
     "unfinished": "the run was stopped before its end; resume it, then score again",
+    "changed-model": "one model answered under two ids; the verdicts are of more than one model",
     "missing-data": f"more than {MISSING_SHARE:.0%} of the probes; trust best–worst, not the rate",
 }
 

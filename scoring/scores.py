@@ -20,6 +20,7 @@ Flag = Literal[
     "few-negatives",
     "missing-data",
     "unfinished",
+    "changed-model",
 ]
 
 FEW = 8  # below this many, percentiles of resampled rows say more about luck than about the model
@@ -77,6 +78,13 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
         return self.failed + self.refused + self.truncated + self.unparsed
 
 
+class _State(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a run beside its rows."""
+
+    finished: bool
+    changed: bool
+
+
 class _Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a score that has to be computed; its fields are named as the score's."""
 
@@ -105,15 +113,17 @@ def score_table(
     seed: int,
     metrics: tuple[Metric, ...] = (),
     finished: bool = True,
+    changed: bool = False,
 ) -> tuple[Score, ...]:
     """Return a score for each metric that the table knows, the widest metric first.
 
     *metrics* names those to score even if no row has an opinion on them: without it, a run of
     which every probe failed would have no scores at all, instead of scores that say so.
-    Scores of a run that is not *finished* are flagged. All metrics see the same resampled templates
-    and questions.
+    Scores of a run that is not *finished*, or of which a model *changed* its id on the way, are
+    flagged. All metrics see the same resampled templates and questions.
     """
     known = {*table.metrics, *metrics}
+    state = _State(finished=finished, changed=changed)
     return tuple(
         Score(
             run=run,
@@ -123,19 +133,19 @@ def score_table(
             prompt_version=prompt_version,
             metric=metric,
             **msgspec.structs.asdict(table.counts(metric)),
-            **msgspec.structs.asdict(_estimate(table, metric, seed, finished=finished)),
+            **msgspec.structs.asdict(_estimate(table, metric, seed, state)),
         )
         for metric in METRICS
         if metric in known
     )
 
 
-def _estimate(table: ProbeTable, metric: Metric, seed: int, *, finished: bool) -> _Estimate:
+def _estimate(table: ProbeTable, metric: Metric, seed: int, state: _State) -> _Estimate:
     counts = table.counts(metric)
     positives, judged = table.cells(metric)
     templates = int(np.count_nonzero(judged.any(axis=1)))
     questions = int(np.count_nonzero(judged.any(axis=0)))
-    flags = _flags(counts, templates, questions, finished=finished)
+    flags = _flags(counts, templates, questions, state)
     main = naive = analytic = None
     if counts.judged:
         naive = wilson(counts.positives, counts.judged)
@@ -163,7 +173,7 @@ def _estimate(table: ProbeTable, metric: Metric, seed: int, *, finished: bool) -
     )
 
 
-def _flags(counts: Counts, templates: int, questions: int, *, finished: bool) -> tuple[Flag, ...]:
+def _flags(counts: Counts, templates: int, questions: int, state: _State) -> tuple[Flag, ...]:
     some = counts.judged > 0
     raised: dict[Flag, bool] = {
         "nothing-judged": not some,
@@ -172,7 +182,8 @@ def _flags(counts: Counts, templates: int, questions: int, *, finished: bool) ->
         "few-positives": some and counts.positives < FEW,
         "few-negatives": some and counts.judged - counts.positives < FEW,
         "missing-data": counts.missing > MISSING_SHARE * counts.probes,
-        "unfinished": not finished,
+        "unfinished": not state.finished,
+        "changed-model": state.changed,
     }
     return tuple(flag for flag, up in raised.items() if up)
 

@@ -1,0 +1,70 @@
+"""What a run's timings tell afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hydrometer.commands.timings import changed_models, read_timings, returned_ids
+from processes import invoke, simulator, write_config
+
+
+def run_one(folder: Path) -> Path:
+    with simulator() as url:
+        config = write_config(folder, url, probes=20)
+        done = invoke("ice", config, "--out", folder / "run", "--cache", folder / "cache", "-q")
+    assert done.returncode == 0, done.stderr
+    return folder / "run"
+
+
+def answer_as(run: Path, pool: str, model: str) -> None:
+    """Have a third of the answers of *pool* come from *model*, as if an endpoint had changed."""
+    path = run / "timings.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for number, row in enumerate(rows):
+        if row["pool"] == pool and number % 3 == 0:
+            row["model"] = model
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+def flags(run: Path) -> set[str]:
+    done = invoke("score", run, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return {flag for score in json.loads(done.stdout) for flag in score["flags"]}
+
+
+def test_a_run_that_one_model_answered_is_not_flagged(tmp_path: Path) -> None:
+    run = run_one(tmp_path)
+
+    assert returned_ids(run)["target"].keys() == {"sim-target"}
+    assert "changed-model" not in flags(run)
+    assert changed_models(run) == {}
+
+
+def test_a_target_or_judge_that_answered_under_two_ids_is_flagged_and_named(
+    tmp_path: Path,
+) -> None:
+    run = run_one(tmp_path)
+    answer_as(run, "judge", "sim-judge-0807")
+
+    shown = invoke("score", run)
+
+    assert "changed-model" in flags(run)
+    assert "judge answered under 2 ids: sim-judge (" in shown.stderr
+    assert "sim-judge-0807 (" in shown.stderr
+
+
+def test_a_helper_that_changed_does_not_touch_the_verdicts(tmp_path: Path) -> None:
+    run = run_one(tmp_path)
+    answer_as(run, "helper", "another")
+
+    assert "changed-model" not in flags(run)
+
+
+def test_a_line_that_was_cut_is_passed_over(tmp_path: Path) -> None:
+    run = run_one(tmp_path)
+    path = run / "timings.jsonl"
+    whole = len(list(read_timings(run)))
+    path.write_bytes(path.read_bytes()[:-20])
+
+    assert len(list(read_timings(run))) == whole - 1
