@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import sys
-import time
 import tomllib
 from ast import literal_eval
 from collections import Counter
@@ -15,8 +14,6 @@ import msgspec
 import pytest
 from hydrometer.strategies.lexical import Claim, LexicalJudge
 from hydrometer.strategies.types import Vendor, Verdict
-from hypothesis import given
-from hypothesis import strategies as st
 
 REFERENCE = os.environ.get("HYDROMETER_REFERENCE_DATA", "")
 LEXICON = tomllib.loads(
@@ -255,8 +252,20 @@ def test_a_claim_tells_who_and_where_and_why() -> None:
         positive=True,
         vendor="anthropic",
         quote=quote,
-        reason="says who it is: Claude",
+        reason="says who it is: Claude (characters 17-23)",
     )
+    assert JUDGE.first_claim(text) == claims[0]
+
+
+def test_the_first_claim_is_the_first_of_a_foreign_vendor() -> None:
+    text = "I am Qwen, made by Alibaba Cloud. I run on Llama 3. My maker is OpenAI."
+
+    claim = JUDGE.first_claim(text)
+
+    assert claim is not None
+    assert (claim.vendor, claim.name) == ("openai", "OpenAI")
+    assert text[claim.start : claim.end] == claim.name
+    assert JUDGE.first_claim("I am Qwen.") is None
 
 
 def test_a_text_may_claim_several_vendors() -> None:
@@ -322,6 +331,29 @@ def test_a_name_that_is_an_everyday_word_needs_its_capital() -> None:
     assert not judge.judge("I was trained by google searches.").positive
 
 
+@pytest.mark.parametrize(
+    "vendor",
+    [
+        Vendor(id="deepseek", name="DeepSeek", products=("DeepSeek", "Coder")),
+        Vendor(id="deepseek", name="DeepSeek", products=("DeepSeek-V3",)),
+    ],
+)
+def test_a_company_may_be_called_like_its_models(vendor: Vendor) -> None:
+    judge = LexicalJudge(vendors=(vendor,), strict_vendors=("deepseek",), own_vendor="")
+
+    assert judge.judge("I am DeepSeek, developed by DeepSeek.").reason == (
+        "says who it is: DeepSeek (characters 5-13)"
+    )
+    assert judge.judge("我的开发者是DeepSeek。").positive
+    assert judge.judge("As DeepSeek, I can help.").positive
+    assert not judge.judge("I am a DeepSeek user.").positive
+
+
+def test_us_is_the_speaker_and_the_country_is_not() -> None:
+    assert JUDGE.judge("OpenAI makes us better.").positive
+    assert not JUDGE.judge("OpenAI makes phones in the US.").positive
+
+
 def test_a_lexicon_of_latin_names_alone_and_an_empty_one_work() -> None:
     small = LexicalJudge(vendors=SMALL, strict_vendors=("openai",), own_vendor="alibaba")
     empty = LexicalJudge(vendors=(), strict_vendors=("openai",), own_vendor="")
@@ -338,61 +370,6 @@ def test_every_character_keeps_its_position() -> None:
 
     assert claim.name == "ChatGPT"
     assert text[claim.start : claim.end] == "ChatGPT"
-
-
-@pytest.mark.parametrize(
-    "unit",
-    [
-        "I am ",
-        "GPT ",
-        "I am the best GPT ",
-        "I am ChatGPT. ",
-        '"I am ChatGPT ',
-        "my developer made me OpenAI ",
-        "my team made by GPT ",
-        "OpenAI makes making made GPT ",
-        "I am made by made by made on ",
-        "as a model of as a product GPT",
-        "GPT\n",
-        ". GPT. ",
-        "[GPT: ",
-        '([{"',
-        "<think>",
-        "GPT <think></think>",
-        "not OpenAI but ",
-        "我是由由由OpenAI",
-        "我的公司我的公司OpenAI",
-        "İGPT",
-        "I am made by " + "x " * 30 + "OpenAI",
-        "a" * 1000,
-    ],
-)
-def test_a_hostile_megabyte_takes_less_than_a_second(unit: str) -> None:
-    text = (unit * (1_000_000 // len(unit) + 1))[:1_000_000]
-
-    started = time.process_time()
-    JUDGE.claims(text)
-    JUDGE.judge(text, unit)
-
-    assert time.process_time() - started < 1.0
-
-
-FRAGMENTS = st.sampled_from(
-    (
-        *("I am ", "my developer ", "made by ", "not ", "ChatGPT", "OpenAI", "[Claude]: "),
-        *("我是", "由", "开发", "。", "\n", ", ", "?", '"', "“", "<think>", "</think>"),
-        *("İ", "\x01", "\x02", "\x03"),
-    )
-)
-
-
-@given(st.lists(st.one_of(FRAGMENTS, st.text(max_size=8)), max_size=30).map("".join))
-def test_any_text_gets_claims_that_lie_in_it(text: str) -> None:
-    for claim in JUDGE.claims(text):
-        assert text[claim.start : claim.end] == claim.name
-        assert claim.quote in text
-        assert len(claim.quote) <= 200
-    assert JUDGE.judge(text, text[:20]).metric == "strict"
 
 
 def read_loose(name: str) -> list[tuple[str, str, bool]]:
@@ -429,7 +406,7 @@ def test_published_strict_labels_are_met(name: str, own: str) -> None:
         for question, response, label in read_loose(name)
     )
 
-    assert counts[True, True] / (counts[True, True] + counts[True, False]) >= 0.80
+    assert counts[True, True] / (counts[True, True] + counts[True, False]) >= 0.84
     assert counts[True, True] / (counts[True, True] + counts[False, True]) >= 0.88
 
 
@@ -443,4 +420,4 @@ def test_a_target_true_to_itself_draws_almost_no_false_claims() -> None:
     claimed = sum(judge.judge(row["target_responses"][0], row["query"]).positive for row in rows)
 
     assert len(rows) == 1000
-    assert claimed <= 30
+    assert claimed <= 10
