@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from functools import partial
@@ -20,21 +20,23 @@ from .cache.errors import CacheError
 from .cache.explain import explain_key
 from .cache.reader import open_reader
 from .cache.verify import verify_cache
+from .commands.batch import Batch, run_batch, terminal
 from .commands.cache import (
     damage_summary,
     explanation_lines,
     verification_lines,
 )
 from .commands.demo import demo_config, run_demo
-from .commands.ice import IceJob, Start, run_ice
+from .commands.ice import Start
 from .commands.importing import plan_imports, run_import
 from .commands.plugins import Plugins
 from .commands.preview import explain_coverage, preview_run
 from .commands.progress import Progress, shown
 from .commands.replay import replay_run
 from .commands.rescore import RescoreJob, run_rescoring
-from .commands.score import find_changes, score_runs, write_scores
-from .commands.session import build_budget, cache_folder
+from .commands.rse import find_kin, plan_rse, run_name
+from .commands.score import AnyScore, find_changes, score_runs, write_scores
+from .commands.session import cache_folder
 from .commands.views import (
     cache_view,
     demo_view,
@@ -48,12 +50,14 @@ from .engine.files import RunDirectory, builtin_text, load_config, load_texts
 from .engine.plan import Plan
 from .engine.planning import build_plan
 from .engine.sinks import Tally
-from .providers.budget import Budget
 from .providers.errors import ProviderError
 from .providers.settings import Planting, check_provider
+from .providers.sim_settings import DeadForm, JitterShape, parse_faults
 from .report.formats import to_csv, to_json, to_markdown
+from .report.similarity_view import kinship_view, similarity_view
 from .report.terminal import score_table_view
 from .scoring.scores import Score
+from .scoring.similarity import SimilarityScore
 
 app = typer.Typer(
     name="hydrometer",
@@ -80,6 +84,17 @@ CacheOption = Annotated[
 ]
 Targets = Annotated[
     list[str] | None, typer.Option("--target", help="Measure this target only; may be repeated.")
+]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="The run directory (default: runs/CONFIG-NAME).")
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
+RetryOption = Annotated[
+    bool,
+    typer.Option("--retry-failed", help="Run anew from the cache, asking again only what failed."),
+]
+NoPreflight = Annotated[
+    bool, typer.Option("--no-preflight", help="Don't call each model once before the start.")
 ]
 
 
@@ -199,21 +214,10 @@ def plan(
 def ice(
     config: ConfigFile,
     target: Targets = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="The run directory (default: runs/CONFIG-NAME).")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was stopped.")
-    ] = False,
-    retry_failed: Annotated[
-        bool,
-        typer.Option(
-            "--retry-failed", help="Run anew from the cache, asking again only what failed."
-        ),
-    ] = False,
-    no_preflight: Annotated[
-        bool, typer.Option("--no-preflight", help="Don't call each model once before the start.")
-    ] = False,
+    out: OutOption = None,
+    resume: ResumeOption = False,
+    retry_failed: RetryOption = False,
+    no_preflight: NoPreflight = False,
     cache: CacheOption = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -224,46 +228,79 @@ def ice(
     Example: hydrometer ice hydrometer.toml --out runs/qwen
     """
     with errors_as_lines(debug=debug):
-        if resume and retry_failed:
-            raise InputInvalid("--resume and --retry-failed exclude each other")
         read = load_config(config)
         plans = build_plans(read, target, config.parent)
-        base = out or Path("runs") / config.stem
-        folder = cache_folder(cache, read.run.cache)
-        several = len({*read.ice.targets, *(made.target.name for made in plans)}) > 1
-        budget = build_budget(read)
-        scores: list[Score] = []
-        for made in plans:
-            directory = base / made.target.name if several else base
-            start: Start = "resume" if resume else "retry-failed" if retry_failed else "new"
-            if several and not RunDirectory(directory).exists():
-                start = "new"  # of several targets, those that were never begun
-            job = IceJob(
-                config=read,
-                plan=made,
-                directory=directory,
-                cache=folder,
-                start=start,
-                preflight=not no_preflight,
-                plugins=PLUGINS,
-            )
-            if verbose:
-                say_err(f"{made.target.name}: run {directory}, cache {folder}")
-            scores += run_one(job, budget, quiet=quiet)
-        if not quiet:
-            Console().print(score_table_view(scores))
+        names = [made.target.name for made in plans]
+        batch = Batch(
+            config=read,
+            base=out or Path("runs") / config.stem,
+            cache=cache_folder(cache, read.run.cache),
+            several=len({*read.ice.targets, *names}) > 1,
+            start=start_of(resume=resume, retry_failed=retry_failed),
+            preflight=not no_preflight,
+            plugins=PLUGINS,
+            verbose=verbose,
+        )
+        show_scores(run_batch(batch, names, plans, say_err, quiet=quiet), quiet=quiet)
 
 
-def run_one(job: IceJob, budget: Budget, *, quiet: bool) -> tuple[Score, ...]:
-    """Run one target with its progress shown, and leave its scores beside its events."""
-    tally = Tally()
-    priced = any(model.price.output_per_mtok > 0 for model in job.config.models.values())
-    metric = job.plan.judge.metrics[0]
-    progress = Progress(job.plan.target.name, job.plan.probes, tally, metric=metric, priced=priced)
-    console = terminal()
-    with shown(progress, console, quiet=quiet):
-        anyio.run(run_ice, job, tally, say_err, budget)
-    return write_scores(job.directory)
+@app.command()
+def rse(
+    config: ConfigFile,
+    target: Targets = None,
+    out: OutOption = None,
+    resume: ResumeOption = False,
+    retry_failed: RetryOption = False,
+    no_preflight: NoPreflight = False,
+    cache: CacheOption = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Have a judge grade how alike a target and a reference model respond.
+
+    With reference = "*" every pair of the targets is compared, and a tree is drawn.
+
+    Example: hydrometer rse hydrometer.toml --out runs/similarity
+    """
+    with errors_as_lines(debug=debug):
+        read = load_config(config)
+        check_providers(read)
+        plans = plan_rse(read, target, config.parent, partial(say_remark, quiet=quiet))
+        names = [run_name(made, read) for made in plans]
+        batch = Batch(
+            config=read,
+            base=out or Path("runs") / f"{config.stem}-rse",
+            cache=cache_folder(cache, read.run.cache),
+            several=len({*read.rse.targets, *names}) > 1,
+            start=start_of(resume=resume, retry_failed=retry_failed),
+            preflight=not no_preflight,
+            plugins=PLUGINS,
+            verbose=verbose,
+        )
+        scores = run_batch(batch, names, plans, say_err, quiet=quiet)
+        show_scores(scores, quiet=quiet)
+        if not quiet and (kinship := find_kin([batch.directory(name) for name in names])):
+            Console().print(kinship_view(kinship))
+
+
+def start_of(*, resume: bool, retry_failed: bool) -> Start:
+    """Return how a command begins. Raises InputInvalid when both are asked for."""
+    if resume and retry_failed:
+        raise InputInvalid("--resume and --retry-failed exclude each other")
+    return "resume" if resume else "retry-failed" if retry_failed else "new"
+
+
+def show_scores(scores: Sequence[AnyScore], *, quiet: bool) -> None:
+    """Print scores as tables, those of each kind together."""
+    if quiet:
+        return
+    identity = [score for score in scores if isinstance(score, Score)]
+    alike = [score for score in scores if isinstance(score, SimilarityScore)]
+    if identity or not alike:
+        Console().print(score_table_view(identity))
+    if alike:
+        Console().print(similarity_view(alike))
 
 
 @app.command()
@@ -307,7 +344,7 @@ def score(
             say_remark(change, quiet=quiet)
         match format:
             case Format.table:
-                Console().print(score_table_view(scores))
+                show_scores(scores, quiet=False)
             case Format.json:
                 print_out(to_json(scores))
             case Format.csv:
@@ -348,8 +385,7 @@ def import_(
         for job in jobs:
             run_import(job, partial(say_remark, quiet=quiet))
         scores = [score for job in jobs for score in write_scores(job.directory)]
-        if not quiet:
-            Console().print(score_table_view(scores))
+        show_scores(scores, quiet=quiet)
 
 
 @app.command()
@@ -372,7 +408,7 @@ def rescore(
 
     Example: hydrometer rescore runs/qwen --judge lexical
     """
-    with errors_as_lines(debug=debug):
+    with errors_as_lines(debug=debug, go_on=""):
         job = RescoreJob(
             run=run,
             judge=judge,
@@ -382,8 +418,7 @@ def rescore(
         )
         anyio.run(run_rescoring, job, Tally(), say_err)
         scores = write_scores(run)
-        if not quiet:
-            Console().print(score_table_view(scores))
+        show_scores(scores, quiet=quiet)
 
 
 @cache_app.command("info")
@@ -462,12 +497,57 @@ def simulate(
     port: Annotated[int, typer.Option("--port", help="0 takes any free port.")],
     seed: Annotated[int, typer.Option("--seed", help="Of answers and faults.")] = 0,
     latency_ms: Annotated[float, typer.Option("--latency-ms", help="Of every answer.")] = 0.0,
-    jitter_ms: Annotated[float, typer.Option("--jitter-ms", help="Random, on top of it.")] = 0.0,
+    jitter_ms: Annotated[
+        float, typer.Option("--jitter-ms", help="Random, on top of it; this is the mean.")
+    ] = 0.0,
+    jitter_shape: Annotated[
+        JitterShape, typer.Option("--jitter-shape", help="How long the tail of the jitter is.")
+    ] = JitterShape.exponential,
+    slow_share: Annotated[
+        float, typer.Option("--slow-share", help="Share of calls that wait for --slow-ms more.")
+    ] = 0.0,
+    slow_ms: Annotated[float, typer.Option("--slow-ms", help="See --slow-share.")] = 0.0,
     errors: Annotated[
         float, typer.Option("--errors", help="Share of calls that fail: 429, 500 or cut.")
     ] = 0.0,
+    faults: Annotated[
+        str,
+        typer.Option(
+            "--faults",
+            metavar="KIND=SHARE,...",
+            help="Shares of calls that fail, by kind, each in all its forms: "
+            "rate_limited, failed, cut, stalled, malformed.",
+        ),
+    ] = "",
+    retry_after_s: Annotated[
+        float, typer.Option("--retry-after-s", help="What planted 429s and 503s ask for.")
+    ] = 0.0,
     rpm: Annotated[int | None, typer.Option("--rpm", help="Requests admitted a minute.")] = None,
     tpm: Annotated[int | None, typer.Option("--tpm", help="Tokens admitted a minute.")] = None,
+    dead_after: Annotated[
+        int | None, typer.Option("--dead-after", help="After so many calls it is dead.")
+    ] = None,
+    dead_for_s: Annotated[
+        float | None, typer.Option("--dead-for-s", help="Then it comes back.", show_default="never")
+    ] = None,
+    dead_as: Annotated[
+        DeadForm, typer.Option("--dead-as", help="Hang up on calls then, or answer 503.")
+    ] = DeadForm.closed,
+    time_scale: Annotated[
+        float,
+        typer.Option(
+            "--time-scale",
+            help="Its clock runs so many times faster: at 60 its minute is a second, and all "
+            "that it says of time is in its own seconds.",
+        ),
+    ] = 1.0,
+    model_id: Annotated[
+        str,
+        typer.Option("--model-id", help="What replies call the model.", show_default="as asked"),
+    ] = "",
+    fingerprint: Annotated[
+        str, typer.Option("--fingerprint", help="The system_fingerprint of replies.")
+    ] = "",
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -475,8 +555,9 @@ def simulate(
     """Serve simulated models on loopback, until Ctrl-C.
 
     Models: sim-target, sim-helper, sim-judge; any other name answers as a target.
+    What happened so far is told at /stats.
 
-    Example: hydrometer simulate --port 8000 --latency-ms 200 --errors 0.1
+    Example: hydrometer simulate --port 8000 --latency-ms 200 --faults failed=0.05,stalled=0.01
     """
     from .providers.simulator import (  # noqa: PLC0415 (aiohttp is a third of a start)
         SimulatorSettings,
@@ -489,12 +570,29 @@ def simulate(
             seed=seed,
             latency_ms=latency_ms,
             jitter_ms=jitter_ms,
+            jitter_shape=jitter_shape,
+            slow_share=slow_share,
+            slow_ms=slow_ms,
             errors=errors,
+            faults=parse_faults(faults),
+            retry_after_s=retry_after_s,
             rpm=rpm,
             tpm=tpm,
+            dead_after=dead_after,
+            dead_for_s=dead_for_s,
+            dead_as=dead_as,
+            time_scale=time_scale,
+            model_id=model_id,
+            fingerprint=fingerprint,
             planting=Planting(seed=seed),
         )
         anyio.run(run_simulator, settings, partial(print, flush=True))
+
+
+def check_providers(config: Config) -> None:
+    """Raise SettingsInvalid for a provider that nobody gives."""
+    for name, settings in config.models.items():
+        check_provider(f"models.{name}", settings.provider, PLUGINS.providers)
 
 
 def build_plans(config: Config, targets: list[str] | None, folder: Path) -> list[Plan]:
@@ -502,14 +600,13 @@ def build_plans(config: Config, targets: list[str] | None, folder: Path) -> list
     names = targets or list(config.ice.targets)
     if not names:
         raise InputInvalid("ice.targets is empty: name a model to measure, or give --target")
-    for name, settings in config.models.items():
-        check_provider(f"models.{name}", settings.provider, PLUGINS.providers)
+    check_providers(config)
     texts = load_texts(config, folder)
     return [build_plan(config, name, texts, PLUGINS.catalogue) for name in dict.fromkeys(names)]
 
 
 @contextmanager
-def errors_as_lines(*, debug: bool) -> Iterator[None]:
+def errors_as_lines(*, debug: bool, go_on: str = "and --resume") -> Iterator[None]:
     """Turn what goes wrong inside into one line on stderr and the exit code that it means."""
     try:
         yield
@@ -517,7 +614,7 @@ def errors_as_lines(*, debug: bool) -> Iterator[None]:
         raise
     except RunStopped as error:
         _report(error, debug=debug)
-        say_err("everything received is kept: go on with the same command and --resume")
+        say_err(f"everything received is kept: go on with the same command {go_on}".rstrip())
         interrupted = error.cause == "interrupted"
         raise typer.Exit(EXIT_INTERRUPTED if interrupted else EXIT_STOPPED) from None
     except (EngineError, ProviderError, CacheError) as error:
@@ -540,11 +637,6 @@ def _report(error: Exception, *, debug: bool) -> None:
     if debug:
         Console(stderr=True).print_exception()
     say_err(str(error))
-
-
-def terminal() -> Console:
-    """Return where progress goes: stderr, so that results alone are on stdout."""
-    return Console(stderr=True)
 
 
 def say(text: str, *, quiet: bool) -> None:

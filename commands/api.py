@@ -15,15 +15,14 @@ from ..engine.config import Config
 from ..engine.events import Event
 from ..engine.files import RunDirectory, Status, load_texts
 from ..engine.layers import Layer
-from ..engine.plan import Plan
+from ..engine.plan import AnyPlan, Plan
 from ..engine.planning import build_plan as build_plan_from
 from ..engine.sinks import Tally
-from ..scoring.scores import Score
 from .ice import IceJob, Start, run_ice
 from .plugins import Plugins
 from .replay import ReplayResult, replay_run
 from .rescore import RescoreJob, run_rescoring
-from .score import score_runs, write_scores
+from .score import AnyScore, score_runs, write_scores
 from .session import cache_folder
 
 _PLUGINS = Plugins()
@@ -33,7 +32,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A recorded run; events and layers are read from its files whenever they are asked for."""
 
     path: Path
-    plan: Plan
+    plan: AnyPlan
     status: Status
 
     def events(self) -> Iterator[Event]:
@@ -70,7 +69,7 @@ async def run(
     preflight: bool = True,
     tally: Tally | None = None,
     plugins: Plugins = _PLUGINS,
-) -> tuple[Score, ...]:
+) -> tuple[AnyScore, ...]:
     """Measure the plan's target into the run directory *out*, and return its scores.
 
     *config* says how the plan's models are reached: addresses, keys, limits, budget. *tally* is
@@ -108,7 +107,7 @@ async def rescore(
     *,
     cache: str | Path | None = None,
     plugins: Plugins = _PLUGINS,
-) -> tuple[Score, ...]:
+) -> tuple[AnyScore, ...]:
     """Have *judge* read the answers of a run, and return the run's scores with the new layer.
 
     The target is not asked. Raises InputInvalid, or RunStopped when the judge's model fails: then
@@ -132,7 +131,7 @@ def read_run(path: str | Path) -> Run:
     return Run(path=Path(path), plan=directory.read_plan(), status=directory.read_status())
 
 
-def score(*runs: str | Path) -> tuple[Score, ...]:
+def score(*runs: str | Path) -> tuple[AnyScore, ...]:
     """Return the scores of recorded runs, of their own judges and of every layer.
 
     A folder of runs stands for all inside it. Raises InputInvalid.

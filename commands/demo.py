@@ -55,7 +55,7 @@ async def run_demo(target: str, out: Path, tally: Tally, say: Callable[[str], No
     await run_ice(job, tally, say)
     return DemoRun(
         name=target,
-        scores=write_scores(directory),
+        scores=tuple(s for s in write_scores(directory) if isinstance(s, Score)),
         planted=find_planted(directory, plan, config.models[target]),
         replay=await replay_run(directory, None),
     )

@@ -21,9 +21,10 @@ from ..engine.errors import (
     RunStopped,
 )
 from ..engine.events import Event
+from ..engine.execute import run_plan
 from ..engine.files import EVENTS, LOG, TIMINGS, RunDirectory, Status, disk_stop
-from ..engine.plan import Plan
-from ..engine.runner import Asker, run_search
+from ..engine.plan import AnyPlan, Plan, planned_models
+from ..engine.runner import Asker
 from ..engine.search import STUCK_AFTER
 from ..engine.sinks import EventLog, Observers, RunLog, Tally, TimingLog
 from ..providers.budget import Budget
@@ -35,7 +36,6 @@ from .session import (
     build_budget,
     cached_providers,
     open_pools,
-    planned_models,
     seldom_collected,
 )
 
@@ -46,7 +46,7 @@ class IceJob(msgspec.Struct, frozen=True, kw_only=True):
     """One target to measure, where to, and how to begin."""
 
     config: Config
-    plan: Plan
+    plan: AnyPlan
     directory: Path
     cache: Path
     start: Start = "new"
@@ -89,6 +89,11 @@ async def run_ice(
             _note_stop(directory, status, stop)
             raise stop from error
         directory.write_status(msgspec.structs.replace(status, state="finished"))
+    if isinstance(job.plan, Plan):
+        _say_what_fell_short(job.plan, tally, say)
+
+
+def _say_what_fell_short(plan: Plan, tally: Tally, say: Callable[[str], None]) -> None:
     if tally.finished is not None and tally.finished.reason != "probes":
         why = (
             f"the helper gave no usable template in {STUCK_AFTER} tickets in a row"
@@ -96,8 +101,7 @@ async def run_ice(
             else "every question was asked in every template"
         )
         say(
-            f"{job.plan.target.name}: {why}; the run ended after {tally.probes} of "
-            f"{job.plan.probes} probes"
+            f"{plan.target.name}: {why}; the run ended after {tally.probes} of {plan.probes} probes"
         )
 
 
@@ -118,7 +122,7 @@ def _prepare(job: IceJob, directory: RunDirectory, say: Callable[[str], None]) -
             "runs it anew from the cache, and another --out starts another"
         )
     directory.write_plan(job.plan)
-    if not job.plan.target.vendor:
+    if isinstance(job.plan, Plan) and not job.plan.target.vendor:
         name = job.plan.target.name
         say(f"models.{name}.vendor is not set, so claims of its own vendor count like others")
 
@@ -161,14 +165,14 @@ async def _run(
         def in_flight() -> int:
             return sum(pool.statistics().in_flight for pool in pools.values())
 
-        log.note("run_started", target=job.plan.target.name, probes=job.plan.probes)
+        log.note("run_started", target=job.plan.target.name, kind=job.plan.kind)
         try:
             async with stoppable(abandon, in_flight, say, signals=job.signals):
                 if job.preflight:
                     await _preflight(job, pools)
                 stack.enter_context(seldom_collected())
                 slots = sum(job.config.models[name].slots for name in names)
-                await run_search(
+                await run_plan(
                     job.plan,
                     Asker(providers, failures),
                     emit,

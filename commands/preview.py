@@ -13,10 +13,11 @@ from ..cache.reader import open_reader
 from ..cache.store import MemoryStore, Store
 from ..engine.catalogue import Catalogue
 from ..engine.config import Config, RunTable
-from ..engine.events import Role
+from ..engine.execute import run_plan
 from ..engine.files import RunDirectory
-from ..engine.plan import Imported, Plan, RefineSearch, TreeSearch
-from ..engine.runner import Asker, run_search
+from ..engine.models import Role
+from ..engine.plan import AnyPlan, Imported, Plan, RefineSearch, TreeSearch, planned_models
+from ..engine.runner import Asker
 from ..engine.sinks import Observers, Tally
 from ..providers.settings import ModelSettings
 from ..strategies import identity
@@ -24,7 +25,7 @@ from ..strategies.refine import EXCERPT, Refine
 from ..strategies.templates import fill
 from .plugins import Plugins
 from .replay import replay_providers
-from .session import cache_folder, planned_models
+from .session import cache_folder
 
 CHARS_PER_TOKEN = 3.5  # of mixed English and Chinese; a guess until usage comes back
 REPLY_TOKENS = {"target": 300, "helper": 250, "judge": 60}  # where max_tokens sets no bound
@@ -82,12 +83,14 @@ async def preview_run(
     )
 
 
-async def follow(plan: Plan, store: Store, catalogue: Catalogue) -> tuple[Tally, CacheMiss | None]:
+async def follow(
+    plan: AnyPlan, store: Store, catalogue: Catalogue
+) -> tuple[Tally, CacheMiss | None]:
     """Walk the search through *store*; return what it had, and the first answer that it lacks."""
     tally = Tally()
     try:
         providers = replay_providers(plan, store, Observers(tally))
-        await run_search(plan, Asker(providers, {}), tally.write, catalogue=catalogue)
+        await run_plan(plan, Asker(providers, {}), tally.write, catalogue=catalogue)
     except CacheMiss as miss:
         return tally, miss
     return tally, None
@@ -100,7 +103,7 @@ async def explain_coverage(run: Path, cache: Path | None, plugins: Plugins) -> s
     """
     directory = RunDirectory(run)
     plan = directory.read_plan()
-    if isinstance(plan.search, Imported):
+    if isinstance(plan, Plan) and isinstance(plan.search, Imported):
         return f"{run} was imported: it made no call"
     folder = cache or Path(directory.read_status().cache or cache_folder(None, RunTable().cache))
     with open_reader(folder) as store:

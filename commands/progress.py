@@ -16,6 +16,7 @@ from rich.text import Text
 from ..engine.sinks import Tally
 
 PLAIN_EVERY_S = 5.0
+GRADED = "overall"  # the metric that is a grade, of prompts instead of probes
 
 
 class Progress:
@@ -26,6 +27,7 @@ class Progress:
         self._probes = probes
         self._tally = tally
         self._metric = metric
+        self._noun = "prompts" if metric == GRADED else "probes"
         self._priced = priced
         self._began = time.monotonic()
         self._recent: list[tuple[float, int]] = []  # (when, probes), of the last half minute
@@ -34,9 +36,7 @@ class Progress:
         """Return what there is to say, most wanted first."""
         tally, done = self._tally, self._tally.probes
         speed = self._speed(done)
-        judged, positives = tally.judged[self._metric], tally.positives[self._metric]
-        share = f" ({positives / judged:.1%})" if judged else ""
-        facts = [f"{speed:.1f}/s", f"{self._metric} {positives} of {judged}{share}"]
+        facts = [f"{speed:.1f}/s", self._found()]
         sent, cached = tally.attempts, tally.calls["cache"]
         facts.append(f"sent {sent}, cached {cached}")
         if failed := sum(tally.attempts_failed.values()):
@@ -52,6 +52,15 @@ class Progress:
             facts.append(f"{clock((self._probes - done) / speed)} left")
         return facts
 
+    def _found(self) -> str:
+        """Return what has been measured so far: a mean grade, or a share of positives."""
+        judged = self._tally.judged[self._metric]
+        if self._metric == GRADED:
+            return f"overall {self._tally.grades / judged:.2f}" if judged else "nothing graded"
+        positives = self._tally.positives[self._metric]
+        share = f" ({positives / judged:.1%})" if judged else ""
+        return f"{self._metric} {positives} of {judged}{share}"
+
     @property
     def begun(self) -> bool:
         """Whether anything has happened that is worth a line."""
@@ -59,7 +68,7 @@ class Progress:
 
     def line(self) -> str:
         """Return one plain line."""
-        return f"{self._name}: {self._tally.probes}/{self._probes} probes, " + ", ".join(
+        return f"{self._name}: {self._tally.probes}/{self._probes} {self._noun}, " + ", ".join(
             self.facts()
         )
 
@@ -68,7 +77,7 @@ class Progress:
         head.add_row(
             Text(self._name, style="bold"),
             ProgressBar(total=self._probes, completed=self._tally.probes, width=32),
-            Text(f"{self._tally.probes}/{self._probes} probes"),
+            Text(f"{self._tally.probes}/{self._probes} {self._noun}"),
             Text(clock(time.monotonic() - self._began), style="dim"),
         )
         return Group(head, Text("  " + " · ".join(self.facts()), style="cyan"))

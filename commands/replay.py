@@ -14,13 +14,14 @@ from ..cache.replay import ReplayOnly
 from ..cache.store import Store
 from ..engine.catalogue import Catalogue
 from ..engine.errors import EventsDiffer, FileInvalid, RecordingEnded
-from ..engine.events import Role
+from ..engine.execute import run_plan
 from ..engine.files import EVENTS, RunDirectory
-from ..engine.plan import Imported, Plan
-from ..engine.runner import Asker, run_search
+from ..engine.models import Role
+from ..engine.plan import AnyPlan, Imported, Plan, planned_models
+from ..engine.runner import Asker
 from ..engine.sinks import EventLog, Observers
 from .plugins import Plugins
-from .session import planned_models, seldom_collected
+from .session import seldom_collected
 
 
 class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +42,7 @@ async def replay_run(
     """
     directory = RunDirectory(run)
     plan = directory.read_plan()
-    if isinstance(plan.search, Imported):
+    if isinstance(plan, Plan) and isinstance(plan.search, Imported):
         raise FileInvalid(f"{run} was imported, and no call was made: there is nothing to replay")
     recorded = directory.read_status().cache
     if not directory.begun():
@@ -54,7 +55,7 @@ async def replay_run(
 
 
 async def replay_from(
-    directory: RunDirectory, plan: Plan, store: Store, catalogue: Catalogue
+    directory: RunDirectory, plan: AnyPlan, store: Store, catalogue: Catalogue
 ) -> ReplayResult:
     """Compare the events of *directory* with what *plan* gives from *store* alone."""
     with closing(directory.read_lines()) as recorded:
@@ -62,12 +63,12 @@ async def replay_from(
 
 
 async def _compare(
-    log: EventLog, directory: RunDirectory, plan: Plan, store: Store, catalogue: Catalogue
+    log: EventLog, directory: RunDirectory, plan: AnyPlan, store: Store, catalogue: Catalogue
 ) -> ReplayResult:
     asker = Asker(replay_providers(plan, store), directory.read_failures())
     try:
         with seldom_collected():
-            await run_search(plan, asker, log.write, catalogue=catalogue)
+            await run_plan(plan, asker, log.write, catalogue=catalogue)
         log.finish()
     except RecordingEnded:
         return ReplayResult(events=log.compared, complete=False)
@@ -79,7 +80,7 @@ async def _compare(
 
 
 def replay_providers(
-    plan: Plan, store: Store, observers: Observers | None = None
+    plan: AnyPlan, store: Store, observers: Observers | None = None
 ) -> dict[Role, KeyedProvider]:
     """Return providers that know nothing but *store*."""
     return {

@@ -14,12 +14,12 @@ from ..cache.disk import open_store
 from ..cache.errors import CacheError
 from ..engine.config import Config
 from ..engine.errors import CallsKeepFailing, InputInvalid, RunConflict
-from ..engine.events import Role
 from ..engine.files import RunDirectory
 from ..engine.imported import LABELS
 from ..engine.layers import LayerHead
+from ..engine.models import Role
 from ..engine.plan import Plan, PlannedJudge, plan_digest
-from ..engine.planning import PRESETS, build_judge
+from ..engine.planning import PRESETS, build_judge, refuse_twins
 from ..engine.rescore import run_rescore
 from ..engine.runner import PROBES_AT_ONCE, Asker
 from ..engine.sinks import Observers, Tally
@@ -50,6 +50,8 @@ async def run_rescoring(job: RescoreJob, tally: Tally, say: Callable[[str], None
     """
     directory = RunDirectory(job.run)
     plan = directory.read_plan()
+    if not isinstance(plan, Plan):
+        raise InputInvalid(f"{job.run} compares two models; rescore reads identity runs")
     judge = plan_rescoring(job, plan)
     with directory.locked():
         async with AsyncExitStack() as stack:
@@ -105,6 +107,7 @@ def plan_rescoring(job: RescoreJob, plan: Plan) -> PlannedJudge:
     if job.judge == LABELS:
         raise RunConflict(f"{LABELS} is the name of what people said; another judge needs another")
     config, ice = job.config, job.config.ice
+    refuse_twins(config)
     if ice.judge != job.judge:  # what the config says of its own judge is not meant for this one
         ice = msgspec.structs.replace(ice, judge_model="", judge_settings={})
         config = msgspec.structs.replace(config, ice=ice)

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 from ..engine.errors import FileInvalid
 from ..engine.files import ASIDE, RunDirectory
-from ..engine.fold import fold_probes
+from ..engine.fold import fold_ceiling, fold_pairs, fold_probes
 from ..engine.layers import fold_layer
-from ..engine.plan import Plan, PlannedJudge, plan_digest
+from ..engine.models import PlannedModel
+from ..engine.plan import Plan, PlannedJudge, RsePlan, plan_digest
 from ..report.formats import to_json
+from ..scoring.likeness import VERSION as LIKENESS_VERSION
+from ..scoring.readings import Readings, read_gradings, read_texts
 from ..scoring.scores import Score, score_table
+from ..scoring.similarity import SimilarityScore, score_readings
 from ..scoring.table import ProbeTable
+from ..strategies.comparing import ComparedRow
 from ..strategies.types import Metric, ProbeRow
 from .timings import changed_models
 
+AnyScore = Score | SimilarityScore
 
-def score_run(run: Path) -> tuple[Score, ...]:
-    """Return the scores of one run: by its own judge, then by each layer.
+
+def score_run(run: Path) -> tuple[AnyScore, ...]:
+    """Return the scores of one run: by its own judge, then by each layer or measure.
 
     Raises InputInvalid for a folder that holds no run.
     """
+    plan = RunDirectory(run).read_plan()
+    if isinstance(plan, RsePlan):
+        return _score_similarity(run, plan)
+    return _score_identity(run, plan)
+
+
+def _score_identity(run: Path, plan: Plan) -> tuple[Score, ...]:
     directory = RunDirectory(run)
-    plan = directory.read_plan()
     finished = directory.finished()
     changed = changed_models(run)
 
@@ -53,19 +66,51 @@ def score_run(run: Path) -> tuple[Score, ...]:
     return tuple(chain(own, *layers))
 
 
+def _score_similarity(run: Path, plan: RsePlan) -> tuple[SimilarityScore, ...]:
+    directory = RunDirectory(run)
+    rows = tuple(fold_pairs(directory.read_events()))
+    ceiling = tuple(fold_ceiling(directory.read_events()))
+    finished = directory.finished()
+    changed = changed_models(run)
+
+    def scores(
+        read: Callable[[Iterable[ComparedRow]], Readings], judge: PlannedModel | None, version: str
+    ) -> tuple[SimilarityScore, ...]:
+        models = [plan.target, plan.reference, *(() if judge is None else (judge,))]
+        return score_readings(
+            read(rows),
+            run=run.resolve().name,
+            target=plan.target.name,
+            reference=plan.reference.name,
+            judge="" if judge is None else judge.name,
+            prompt_version=version,
+            seed=plan.seed,
+            ceiling=read(ceiling) if plan.ceiling else None,
+            sets=tuple(prompts.name for prompts in plan.sets),
+            finished=finished,
+            changed=any(model.name in changed for model in models),
+            same_vendor=bool(judge and judge.vendor and judge.vendor == plan.reference.vendor),
+        )
+
+    return (
+        *scores(lambda rows: read_gradings(rows, plan.weights), plan.judge, plan.rubric_version),
+        *scores(read_texts, None, LIKENESS_VERSION),
+    )
+
+
 def _models(plan: Plan, judge: PlannedJudge) -> set[str]:
     """Return the models that a verdict rests on: the target, and the judge if it is one."""
     return {plan.target.name} | ({judge.model.name} if judge.model is not None else set())
 
 
-def write_scores(run: Path) -> tuple[Score, ...]:
+def write_scores(run: Path) -> tuple[AnyScore, ...]:
     """Leave the scores of *run* beside its events, as scores.json, and return them."""
     scores = score_run(run)
     RunDirectory(run).write_text("scores.json", to_json(scores))
     return scores
 
 
-def score_runs(runs: Sequence[Path]) -> tuple[Score, ...]:
+def score_runs(runs: Sequence[Path]) -> tuple[AnyScore, ...]:
     """Return the scores of several runs, in order; a folder of runs stands for all inside it."""
     return tuple(score for run in runs for found in find_runs(run) for score in score_run(found))
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from ..cache.cached import Cached, KeyedProvider
 from ..cache.store import Store
 from ..engine.config import Config
-from ..engine.events import Role
-from ..engine.models import PlannedModel
-from ..engine.plan import Plan
+from ..engine.models import Role
+from ..engine.plan import AnyPlan, planned_models
 from ..engine.sinks import Observers
 from ..providers.budget import Budget
 from ..providers.clock import SystemClock
@@ -27,16 +26,6 @@ def cache_folder(option: Path | None, configured: str) -> Path:
     """Return where the cache is: the option, else the variable, else the config's."""
     chosen = option or os.environ.get(CACHE_VARIABLE) or configured
     return Path(os.path.expandvars(chosen)).expanduser()
-
-
-def planned_models(plan: Plan) -> dict[Role, PlannedModel]:
-    """Return who plays which role; not every search has a helper, not every judge is a model."""
-    roles: dict[Role, PlannedModel | None] = {
-        "target": plan.target,
-        "helper": plan.helper,
-        "judge": plan.judge.model,
-    }
-    return {role: model for role, model in roles.items() if model is not None}
 
 
 @contextmanager
@@ -92,7 +81,7 @@ async def open_pools(
 
 
 def cached_providers(
-    plan: Plan, pools: Mapping[str, Pool], store: Store, observers: Observers
+    plan: AnyPlan, pools: Mapping[str, Pool], store: Store, observers: Observers
 ) -> dict[Role, KeyedProvider]:
     """Return the provider of each role; roles of one model share its pool and its flights."""
     cached = {

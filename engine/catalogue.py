@@ -64,13 +64,23 @@ class Catalogue:
         """Return the names of all strategies of one kind."""
         return (*_OURS[kind], *self._find(kind))
 
-    def plan(self, kind: Kind, name: str, settings: Mapping[str, object], path: str) -> Component:
+    def plan(
+        self,
+        kind: Kind,
+        name: str,
+        settings: Mapping[str, object],
+        path: str,
+        *,
+        settings_path: str = "",
+    ) -> Component:
         """Return *name* with all its settings filled in; *path* is where the user named it.
 
         Raises ConfigInvalid for an unknown name, an unknown setting or a value out of range.
         """
-        made = _make(self._class(kind, name, path), name, settings, f"{path}_settings")
-        filled = msgspec.to_builtins(made)
+        where = settings_path or f"{path}_settings"
+        made = _make(self._class(kind, name, path), name, settings, where)
+        # Field by field: of a dataclass msgspec leaves out what was left at its default.
+        filled = {field: getattr(made, field) for field in _fields(type(made))}
         return Component(
             name=name,
             version=made.version,
@@ -104,6 +114,8 @@ class Catalogue:
                 "it would decide differently"
             )
         settings = msgspec.json.decode(planned.settings, type=dict[str, object])
+        if loaded is Rewrite:
+            settings.pop("name", None)
         try:
             return _make(loaded, planned.name, settings, where)
         except ConfigInvalid as error:
@@ -126,13 +138,13 @@ class Catalogue:
 
 
 def _make(cls: Any, name: str, settings: Mapping[str, object], path: str) -> Any:
-    given = {**settings, "name": name} if cls is Rewrite else settings
-    known = _fields(cls)
-    if unknown := [setting for setting in given if setting not in known]:
+    fixed = {"name": name} if cls is Rewrite else {}
+    known = tuple(field for field in _fields(cls) if field not in fixed)
+    if unknown := [setting for setting in settings if setting not in known]:
         hint = name_hint(unknown[0], known)
         raise ConfigInvalid(f"{path}.{unknown[0]}: {name} has no such setting; {hint}")
     try:
-        return msgspec.convert(given, cls)
+        return msgspec.convert({**settings, **fixed}, cls)
     except msgspec.ValidationError as error:
         said, _, at = str(error).replace("`", "").partition(" - at $")
         raise ConfigInvalid(f"{path}{at}: {said[:1].lower()}{said[1:]}") from None

@@ -12,9 +12,11 @@ import msgspec
 
 from ..providers.errors import SettingsInvalid
 from ..providers.settings import ModelSettings, NotNegative, SamplingTable
+from ..strategies.comparing import Weights
 from .errors import ConfigInvalid
 from .hints import name_hint
 from .plan import Admit
+from .prompt_files import BUILTIN
 
 Preset = Literal["standard", "paper"]
 SearchName = Literal["mcts", "static", "refine"]
@@ -68,12 +70,46 @@ class IceTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sampling: RoleSampling = RoleSampling()
 
 
+class PromptSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of ``rse.prompts``; without a path it is the built-in set of that name."""
+
+    name: str
+    path: str = ""
+    limit: int | None = None
+    max_turns: int | None = None
+    max_chars: int | None = None
+
+
+class RseSampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[rse.sampling.*]``: what overrides a model's own sampling in one role."""
+
+    target: SamplingTable = SamplingTable()
+    reference: SamplingTable = SamplingTable()
+    judge: SamplingTable = SamplingTable()
+
+
+class RseTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[rse]``"""
+
+    targets: tuple[str, ...] = ()
+    reference: str = ""  # a model, or "*": every pair of the targets
+    judge: str = ""
+    prompts: tuple[PromptSource, ...] = tuple(PromptSource(name=name) for name in BUILTIN)
+    weights: Weights = Weights()
+    orders: Literal["both", "reference-first"] = "both"
+    judge_draws: int = 1
+    ceiling: bool = True
+    structured: bool = False
+    sampling: RseSampling = RseSampling()
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole config file."""
 
     run: RunTable = RunTable()
     models: dict[str, ModelSettings] = {}
     ice: IceTable = IceTable()
+    rse: RseTable = RseTable()
 
 
 # What keys of the usual providers look like; a match is refused wherever it stands in the file.
@@ -123,6 +159,12 @@ def _check(config: Config, where: str) -> None:
         ("run.window", config.run.window),
         ("ice.probes", config.ice.probes),
         ("ice.questions_per_visit", config.ice.questions_per_visit),
+        ("rse.judge_draws", config.rse.judge_draws),
+        *(
+            (f"rse.prompts[{number}].{name}", getattr(source, name))
+            for number, source in enumerate(config.rse.prompts)
+            for name in ("limit", "max_turns", "max_chars")
+        ),
         ("run.budget.calls", config.run.budget.calls),
         ("run.budget.tokens", config.run.budget.tokens),
     )

@@ -7,9 +7,9 @@ from typing import Literal
 import msgspec
 
 from ..providers.types import FinishReason
+from ..strategies.comparing import Grading, Order
 from ..strategies.types import NodeId, Opinion
-
-Role = Literal["target", "helper", "judge"]
+from .models import Role
 
 
 class CallFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
@@ -65,6 +65,16 @@ class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
     judge: str
     questions: int
     templates: int
+
+
+class RseStarted(msgspec.Struct, frozen=True, kw_only=True, tag="rse-started"):
+    """The first event of a response similarity evaluation."""
+
+    plan: str
+    target: str
+    reference: str
+    judge: str
+    prompts: int
 
 
 class Selected(msgspec.Struct, frozen=True, kw_only=True, tag="selected"):
@@ -123,15 +133,71 @@ class Credited(msgspec.Struct, frozen=True, kw_only=True, tag="credited"):
     node: NodeId | None = None
 
 
+class Answers(msgspec.Struct, frozen=True, kw_only=True, tag="answers"):
+    """One model's answers to the human turns of a prompt, in order.
+
+    A conversation ends at an answer that was refused or cut: the next turn would build on it.
+    """
+
+    answers: tuple[Answer, ...]
+
+    @property
+    def refused(self) -> bool:
+        """Whether the endpoint declined to serve a turn."""
+        return any(answer.refused for answer in self.answers)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether an answer was cut by a length limit."""
+        return any(answer.truncated for answer in self.answers)
+
+
+class Graded(msgspec.Struct, frozen=True, kw_only=True):
+    """One draw of the judge's; *grading* is None when its call failed for good."""
+
+    order: Order
+    draw: int
+    grading: Grading | None
+    keys: tuple[str, ...] = ()
+    failure: CallFailed | None = None
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True, tag="compared"):
+    """One prompt was answered by target and reference, and the judge compared the answers.
+
+    *again* is the reference's second draw, and *ceiling* how alike its two draws were found.
+    """
+
+    ticket: int
+    set: str
+    prompt: int
+    target: Answers | CallFailed
+    reference: Answers | CallFailed
+    gradings: tuple[Graded, ...] = ()
+    again: Answers | CallFailed | None = None
+    ceiling: tuple[Graded, ...] = ()
+
+
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
     """The last event of a run that came to its end."""
 
-    reason: Literal["probes", "no-usable-mutants", "all-asked", "imported"]
+    reason: Literal["probes", "no-usable-mutants", "all-asked", "imported", "prompts"]
     tickets: int
     probes: int
 
 
-Event = Started | Selected | Mutated | Taken | Barren | Probed | Credited | Finished
+Event = (
+    Started
+    | Selected
+    | Mutated
+    | Taken
+    | Barren
+    | Probed
+    | Credited
+    | RseStarted
+    | Compared
+    | Finished
+)
 
 
 def failures_of(event: Event) -> tuple[CallFailed, ...]:
@@ -139,6 +205,10 @@ def failures_of(event: Event) -> tuple[CallFailed, ...]:
     if isinstance(event, Probed):
         own = (event.outcome,) if isinstance(event.outcome, CallFailed) else ()
         return own + event.judgement.failures
+    if isinstance(event, Compared):
+        sides = (event.target, event.reference, event.again)
+        judged = (graded.failure for graded in (*event.gradings, *event.ceiling))
+        return tuple(found for found in (*sides, *judged) if isinstance(found, CallFailed))
     if isinstance(event, (Mutated, Barren)):
         return tuple(r.failure for r in event.rejections if r.failure is not None)
     return ()

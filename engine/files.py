@@ -19,13 +19,17 @@ from typing import BinaryIO, Literal
 
 import msgspec
 
-from .config import Config, parse_config
-from .errors import FileInvalid, InputInvalid, RunConflict, RunStopped
+from ..strategies.comparing import PromptSet
+from .config import Config, PromptSource, parse_config
+from .errors import ConfigInvalid, FileInvalid, InputInvalid, RunConflict, RunStopped
 from .events import CallFailed, Event, decode_event, failures_of
+from .hints import name_hint
 from .inputs import parse_facts, parse_questions, parse_templates, parse_vendors
 from .layers import Layer, LayerHead, Reread, decode_layer, encode_layer, layer_file
-from .plan import Plan, decode_plan, encode_plan, first_difference
+from .plan import AnyPlan, decode_plan, encode_plan, first_difference
 from .planning import Texts
+from .prompt_files import BUILTIN, parse_prompts
+from .prompts import MAX_CHARS, Reading, sample
 
 PLAN, EVENTS, STATUS, TIMINGS, LOG = (
     "plan.json",
@@ -52,11 +56,17 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def read_text(path: Path) -> str:
     """Return the text of a UTF-8 file. Raises FileInvalid in one line."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileInvalid(
             f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8"
         ) from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a file. Raises FileInvalid in one line."""
+    try:
+        return path.read_bytes()
     except OSError as error:
         raise FileInvalid(f"{path} cannot be read: {_cause(error)}") from None
 
@@ -75,6 +85,42 @@ def load_texts(config: Config, folder: Path) -> Texts:
         vendors=parse_vendors(*_source("builtin", "vendors.toml", folder)),
         facts=parse_facts(*_source("builtin", "facts.toml", folder)),
     )
+
+
+def load_prompts(config: Config, folder: Path) -> tuple[Reading, ...]:
+    """Return the prompt sets that *config* names, sampled; relative paths start at *folder*.
+
+    Raises InputInvalid for a file that cannot be used or a set that is named twice.
+    """
+    names = [source.name for source in config.rse.prompts]
+    if not names:
+        raise ConfigInvalid("rse.prompts is empty: name at least one set")
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ConfigInvalid(f"rse.prompts: two sets are called {min(twice)}")
+    return tuple(_prompts(source, folder, config.run.seed) for source in config.rse.prompts)
+
+
+def _prompts(source: PromptSource, folder: Path, seed: int) -> Reading:
+    if not source.path:
+        if source.name not in BUILTIN:
+            known = name_hint(source.name, BUILTIN)
+            raise ConfigInvalid(
+                f"rse.prompts: {source.name} has no path, and no set of that name is built in; "
+                f"{known}"
+            )
+        data, where = builtin_text(BUILTIN[source.name]).encode(), f"builtin {source.name}"
+    else:
+        path = folder / Path(source.path).expanduser()
+        data, where = read_bytes(path), str(path)
+    reading = parse_prompts(
+        data,
+        name=source.name,
+        where=where,
+        max_chars=source.max_chars or MAX_CHARS,
+        max_turns=source.max_turns,
+    )
+    chosen = sample(reading.prompts.prompts, source.limit, seed)
+    return msgspec.structs.replace(reading, prompts=PromptSet(name=source.name, prompts=chosen))
 
 
 def builtin_text(name: str) -> str:
@@ -128,14 +174,14 @@ class RunDirectory:
                 raise RunConflict(f"{self.path} is being run by another process") from None
             yield
 
-    def write_plan(self, plan: Plan) -> None:
+    def write_plan(self, plan: AnyPlan) -> None:
         """Write plan.json."""
         try:
             self._replace(PLAN, encode_plan(plan))
         except OSError as error:
             raise InputInvalid(f"{self.path} cannot be written: {_cause(error)}") from None
 
-    def require(self, plan: Plan) -> None:
+    def require(self, plan: AnyPlan) -> None:
         """Raise RunConflict unless this is a run of *plan*."""
         recorded = self.read_plan()
         if recorded != plan:
@@ -143,7 +189,7 @@ class RunDirectory:
                 f"{self.path} holds a run of another plan: {first_difference(recorded, plan)}"
             )
 
-    def read_plan(self) -> Plan:
+    def read_plan(self) -> AnyPlan:
         """Return the plan of this run."""
         path = self.path / PLAN
         if not path.exists():

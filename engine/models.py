@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from ..providers.types import Message, Mode, Request, Sampling
+
+Role = Literal["target", "helper", "reference", "judge"]
 
 
 class PlannedModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

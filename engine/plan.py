@@ -11,9 +11,10 @@ from typing import Literal
 
 import msgspec
 
+from ..strategies.comparing import Order, PromptSet, Weights
 from ..strategies.types import Metric, Question, TargetFacts, Template, Vendor
 from .errors import FileInvalid
-from .models import PlannedModel
+from .models import PlannedModel, Role
 
 PLAN_VERSION = 2
 
@@ -130,36 +131,84 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         )
 
 
+class RsePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One response similarity evaluation: of one target, against one reference."""
+
+    version: int = PLAN_VERSION
+    kind: Literal["rse"] = "rse"
+    target: PlannedModel
+    reference: PlannedModel
+    judge: PlannedModel
+    rubric_version: str
+    structured: bool  # the judge is asked for JSON by schema, not for tags
+    seed: int
+    orders: tuple[Order, ...]
+    judge_draws: int
+    ceiling: bool  # the reference answers twice, and is compared with itself
+    weights: Weights
+    sets: tuple[PromptSet, ...]
+
+    @property
+    def prompts(self) -> int:
+        """How many prompts there are in all sets."""
+        return sum(len(prompts.prompts) for prompts in self.sets)
+
+
+AnyPlan = Plan | RsePlan
+
+
 class _Versioned(msgspec.Struct):
     version: int
+    kind: Literal["ice", "rse"]
 
 
-def encode_plan(plan: Plan) -> bytes:
+def planned_models(plan: AnyPlan) -> dict[Role, PlannedModel]:
+    """Return who plays which role; not every search has a helper, not every judge is a model."""
+    if isinstance(plan, RsePlan):
+        return {"target": plan.target, "reference": plan.reference, "judge": plan.judge}
+    roles: dict[Role, PlannedModel | None] = {
+        "target": plan.target,
+        "helper": plan.helper,
+        "judge": plan.judge.model,
+    }
+    return {role: model for role, model in roles.items() if model is not None}
+
+
+def encode_plan(plan: AnyPlan) -> bytes:
     """Return plan.json: readable, and the same bytes for the same plan."""
     return msgspec.json.format(msgspec.json.encode(plan), indent=1) + b"\n"
 
 
-def decode_plan(data: bytes, where: str) -> Plan:
+def decode_plan(data: bytes, where: str) -> AnyPlan:
     """Return the plan in *data*; *where* names its file in the error."""
     try:
-        version = msgspec.json.decode(data, type=_Versioned).version
-        if version != PLAN_VERSION:
-            raise FileInvalid(f"{where} has plan version {version}, this is {PLAN_VERSION}")
-        plan = msgspec.json.decode(data, type=Plan)
+        head = msgspec.json.decode(data, type=_Versioned)
+        if head.version != PLAN_VERSION:
+            raise FileInvalid(f"{where} has plan version {head.version}, this is {PLAN_VERSION}")
+        plan: AnyPlan
+        if head.kind == "ice":
+            plan = msgspec.json.decode(data, type=Plan)
+        else:
+            plan = msgspec.json.decode(data, type=RsePlan)
     except (msgspec.DecodeError, TypeError, ValueError) as error:
         raise FileInvalid(f"{where} is no plan of this version: {error}") from error
-    if not plan.questions or not plan.templates:
+    if isinstance(plan, RsePlan):
+        if not plan.prompts:
+            raise FileInvalid(f"{where} has no prompts")
+    elif not plan.questions or not plan.templates:
         raise FileInvalid(f"{where} has no questions or no templates")
     return plan
 
 
-def plan_digest(plan: Plan) -> str:
+def plan_digest(plan: AnyPlan) -> str:
     """Return the name under which events refer to *plan*."""
     return blake2b(msgspec.json.encode(plan), digest_size=16).hexdigest()
 
 
-def first_difference(recorded: Plan, wanted: Plan) -> str:
+def first_difference(recorded: AnyPlan, wanted: AnyPlan) -> str:
     """Return where two plans first differ, for a message: a setting and both values, short."""
+    if recorded.kind != wanted.kind:
+        return f"kind is {recorded.kind} there and {wanted.kind} here"
     path, theirs, ours = _leaf("", recorded, wanted)
     return f"{path} is {_short(theirs)} there and {_short(ours)} here"
 

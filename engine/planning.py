@@ -93,11 +93,11 @@ def build_plan(
     catalogue = catalogue or Catalogue()
     ice = config.ice
     preset = PRESETS[ice.preset]
-    _refuse_twins(config)
-    settings = _model(config, target, "ice.targets")
+    refuse_twins(config)
+    settings = find_model(config, target, "ice.targets")
     judge = _judge(config, preset, catalogue)
     fact, vendor = _fact(settings, target, texts, needed=judge.model is not None)
-    planned_target = _planned(
+    planned_target = plan_model(
         target, settings, ice.sampling.target, preset.temperature, vendor=vendor
     )
     if not planned_target.system and preset.system:
@@ -153,8 +153,8 @@ def build_judge(
     kind = catalogue.judge(rules)
     planned = None
     if kind.asks_model:
-        settings = _model(config, model, path if name == model else "ice.judge_model")
-        planned = _planned(model, settings, ice.sampling.judge, temperature)
+        settings = find_model(config, model, path if name == model else "ice.judge_model")
+        planned = plan_model(model, settings, ice.sampling.judge, temperature)
     elif model:
         raise ConfigInvalid(f"ice.judge_model: the judge {name} asks no model")
     return PlannedJudge(name=name, rules=rules, metrics=tuple(kind.metrics), model=planned)
@@ -167,22 +167,21 @@ def _judge(config: Config, preset: Preset, catalogue: Catalogue) -> PlannedJudge
 def _search(config: Config, preset: Preset, catalogue: Catalogue) -> SearchSettings:
     ice = config.ice
     if ice.search == "static":
-        for name in ("selector", "mutators", "admit"):
-            if getattr(ice, name) is not None:
-                raise ConfigInvalid(f'ice.{name} has no meaning with search = "static"')
+        _refuse_idle(
+            ice, ("selector", "selector_settings", "mutators", "mutator_settings", "admit")
+        )
         return StaticSearch()
     name = ice.selector or preset.selector
     defaults = preset.selector_settings if name == preset.selector else {}
     selector = catalogue.plan(
         "selectors", name, {**defaults, **ice.selector_settings}, "ice.selector"
     )
-    helper = _planned(
-        ice.helper, _model(config, ice.helper, "ice.helper"), ice.sampling.helper, None
+    helper = plan_model(
+        ice.helper, find_model(config, ice.helper, "ice.helper"), ice.sampling.helper, None
     )
     admit = ice.admit or preset.admit
     if ice.search == "refine":
-        if ice.mutators is not None:
-            raise ConfigInvalid('ice.mutators has no meaning with search = "refine"')
+        _refuse_idle(ice, ("mutators", "mutator_settings"))
         return RefineSearch(
             helper=helper, selector=selector, rewriting_version=refine.VERSION, admit=admit
         )
@@ -194,11 +193,24 @@ def _search(config: Config, preset: Preset, catalogue: Catalogue) -> SearchSetti
         helper=helper,
         selector=selector,
         mutators=tuple(
-            catalogue.plan("mutators", name, ice.mutator_settings.get(name, {}), "ice.mutators")
+            catalogue.plan(
+                "mutators",
+                name,
+                ice.mutator_settings.get(name, {}),
+                "ice.mutators",
+                settings_path=f"ice.mutator_settings.{name}",
+            )
             for name in names
         ),
         admit=admit,
     )
+
+
+def _refuse_idle(ice: IceTable, names: tuple[str, ...]) -> None:
+    """Raise for a setting that this search would not look at."""
+    for name in names:
+        if getattr(ice, name) not in (None, {}):
+            raise ConfigInvalid(f'ice.{name} has no meaning with search = "{ice.search}"')
 
 
 def model_identity(settings: ModelSettings) -> str:
@@ -218,8 +230,8 @@ def _digest(value: object) -> str:
     return f"#{blake2b(canonical, digest_size=6).hexdigest()}"
 
 
-def _refuse_twins(config: Config) -> None:
-    """Two models that would share cached answers must have the same addresses."""
+def refuse_twins(config: Config) -> None:
+    """Raise ConfigInvalid for two models that would share cached answers and need not agree."""
     first: dict[str, tuple[str, frozenset[str]]] = {}
     for name, settings in config.models.items():
         urls = (settings.base_url, *(endpoint.base_url for endpoint in settings.endpoints))
@@ -233,7 +245,8 @@ def _refuse_twins(config: Config) -> None:
             )
 
 
-def _model(config: Config, name: str, path: str) -> ModelSettings:
+def find_model(config: Config, name: str, path: str) -> ModelSettings:
+    """Return the model that the user calls *name* at *path*. Raises ConfigInvalid."""
     if not name:
         known = ", ".join(config.models) or _NO_MODELS
         raise ConfigInvalid(f"{path} is missing: name one of {known}")
@@ -269,7 +282,7 @@ def _fact(settings: ModelSettings, name: str, texts: Texts, *, needed: bool) -> 
     return fact, vendor
 
 
-def _planned(
+def plan_model(
     name: str,
     settings: ModelSettings,
     override: SamplingTable,
@@ -277,6 +290,7 @@ def _planned(
     *,
     vendor: str = "",
 ) -> PlannedModel:
+    """Return a model as the plan knows it, with *override* laid over its own sampling."""
     return PlannedModel(
         name=name,
         identity=model_identity(settings),

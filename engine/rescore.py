@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
-
-import anyio
 
 from ..strategies.templates import fill
 from ..strategies.types import Case
 from .catalogue import Catalogue
-from .crew import Crew
 from .events import Answer, Event, Mutated, Probed, Taken
 from .imported import as_prompt
 from .layers import Reread, readable
+from .ordered import in_order
 from .plan import Imported, Plan, PlannedJudge
-from .runner import Asker, unwrapped
+from .runner import Asker
 from .stages import Judging
-
-AHEAD = 4  # answers under way for each worker, so that a slow one holds up nobody
 
 
 async def run_rescore(
@@ -36,24 +31,14 @@ async def run_rescore(
     """
     rules = catalogue.judge(judge.rules)
     judging = Judging(plan, judge.model, rules.prepare(plan.about))
-    done: dict[int, Reread] = {}
-    room = anyio.Semaphore(at_once * AHEAD)
+    read: list[Reread] = []
 
-    async def read(probe: int, case: Case) -> None:
-        judgement = await asker.drive(judging.judge(case))
-        done[probe] = Reread(probe=probe, judgement=judgement)
-        room.release()
+    async def work(found: tuple[int, Case]) -> Reread:
+        probe, case = found
+        return Reread(probe=probe, judgement=await asker.drive(judging.judge(case)))
 
-    with unwrapped():
-        async with anyio.create_task_group() as tasks:
-            crew = Crew(tasks, at_once)
-            for probe, case in answers(plan, events):
-                await room.acquire()
-                crew.submit(partial(read, probe, case))
-            for _ in range(at_once * AHEAD):
-                await room.acquire()
-            tasks.cancel_scope.cancel()  # the crew is idle
-    return tuple(done[probe] for probe in sorted(done))
+    await in_order(answers(plan, events), work, read.append, at_once=at_once)
+    return tuple(read)
 
 
 def answers(plan: Plan, events: Iterable[Event]) -> Iterator[tuple[int, Case]]:

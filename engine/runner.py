@@ -26,7 +26,8 @@ from ..providers.errors import PoolUnavailable, ProviderError, SettingsInvalid
 from .catalogue import Catalogue
 from .crew import Crew
 from .errors import CallsKeepFailing
-from .events import CallFailed, Event, Role
+from .events import CallFailed, Event
+from .models import Role
 from .plan import Plan
 from .search import Job, Outcome, Search, Step
 from .stages import Answered, Call, MutationResult, ProbeResult, ProbeStages, Reply, Stage, mutate

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain
+from statistics import fmean
 from typing import BinaryIO
 
 import msgspec
@@ -16,12 +17,15 @@ import structlog
 
 from ..cache.cached import Call
 from ..providers.base import Attempt
+from ..strategies.comparing import Grades
 from ..strategies.types import Verdict
 from .errors import EventsDiffer, RecordingEnded
 from .events import (
     Answer,
+    Answers,
     Barren,
     CallFailed,
+    Compared,
     Credited,
     Event,
     Finished,
@@ -190,6 +194,7 @@ class Tally:
         self.states: Counter[str] = Counter()  # failed, refused, truncated, unparsed
         self.judged: Counter[str] = Counter()  # by metric
         self.positives: Counter[str] = Counter()  # by metric
+        self.grades = 0.0  # the sum of the judged, where a metric is a grade and no share
 
     def call_ended(self, call: Call) -> None:
         """Count an answered call."""
@@ -209,6 +214,8 @@ class Tally:
             self.calls_failed += len(failures_of(event))
             if isinstance(event, Probed):
                 self._count_probe(event)
+            elif isinstance(event, Compared):
+                self._count_prompt(event)
             elif isinstance(event, Credited):
                 self.tickets += 1
             elif isinstance(event, Barren):
@@ -231,6 +238,25 @@ class Tally:
                 self.states["unparsed"] += 1
         if event.judgement.failures:
             self.states["failed"] += 1
+
+    def _count_prompt(self, event: Compared) -> None:
+        """Count one prompt; its grades add up to the mean that is watched."""
+        self.tickets += 1
+        self.probes += 1
+        sides = (event.target, event.reference)
+        for state in ("refused", "truncated"):
+            self.states[state] += any(
+                isinstance(side, Answers) and getattr(side, state) for side in sides
+            )
+        self.states["failed"] += bool(failures_of(event))
+        for graded in event.gradings:
+            if isinstance(graded.grading, Grades):
+                self.judged["overall"] += 1
+                self.grades += fmean(
+                    (graded.grading.style, graded.grading.logic, graded.grading.content)
+                )
+            elif graded.grading is not None:
+                self.states["unparsed"] += 1
 
 
 class Observers:

@@ -16,8 +16,8 @@ from ..strategies.base import Judge, Mutator, Reading
 from ..strategies.contamination import hard_verdict
 from ..strategies.templates import fill
 from ..strategies.types import Case, Mutant, Opinion
-from .events import Answer, CallFailed, Judgement, Rejection, Role
-from .models import PlannedModel
+from .events import Answer, CallFailed, Judgement, Rejection
+from .models import PlannedModel, Role
 from .plan import Plan
 
 T = TypeVar("T")

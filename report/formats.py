@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ..scoring.scores import Score
+from ..scoring.similarity import SimilarityScore
 
 # The columns of a table for people; "judge" and "prompt" because a share without them is no result.
 _HEADINGS = (
@@ -17,33 +18,72 @@ _HEADINGS = (
     *("best–worst", "flags"),
 )
 _NUMBERS = slice(6, 15)  # headings of columns that hold numbers: set to the right
+_SIMILARITY_HEADINGS = (
+    *("run", "target", "reference", "judge", "version", "metric", "set", "n", "mean"),
+    *("95% interval", "own 2nd draw", "failed", "refused", "truncated", "unparsed", "flags"),
+)
+_SIMILARITY_NUMBERS = slice(7, 15)
 
 
-def to_json(scores: Sequence[Score]) -> str:
+AnyScore = Score | SimilarityScore
+
+
+def to_json(scores: Sequence[AnyScore]) -> str:
     """Return a JSON list with one object a score, at full precision."""
     return msgspec.json.format(msgspec.json.encode(scores), indent=2).decode() + "\n"
 
 
-def to_csv(scores: Sequence[Score]) -> str:
+def to_csv(scores: Sequence[AnyScore]) -> str:
     """Return the same columns as the JSON has keys; flags are joined by ";", what is absent empty.
 
-    There is a header line even without scores.
+    Where scores of both kinds come together, each leaves the other's columns empty. There is a
+    header line even without scores.
     """
+    columns = dict.fromkeys(
+        name for score in scores for name in score.__struct_fields__
+    ) or dict.fromkeys(Score.__struct_fields__)
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(Score.__struct_fields__)
+    writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
+    writer.writeheader()
     for score in scores:
-        values = msgspec.structs.asdict(score) | {"flags": ";".join(score.flags)}
-        writer.writerow(values.values())
+        writer.writerow(msgspec.structs.asdict(score) | {"flags": ";".join(score.flags)})
     return out.getvalue()
 
 
-def to_markdown(scores: Sequence[Score]) -> str:
-    """Return a pipe table with rates to three decimals; flags are joined by ";"."""
-    rules = ["---"] * len(_HEADINGS)
-    rules[_NUMBERS] = ["---:"] * len(rules[_NUMBERS])
-    lines = [_HEADINGS, rules, *(_markdown_row(score) for score in scores)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def to_markdown(scores: Sequence[AnyScore]) -> str:
+    """Return a pipe table of each kind, to three decimals; flags are joined by ";"."""
+    shares = [_markdown_row(score) for score in scores if isinstance(score, Score)]
+    means = [_similarity_row(score) for score in scores if isinstance(score, SimilarityScore)]
+    tables = []
+    if shares or not means:
+        tables.append(_pipe_table(_HEADINGS, _NUMBERS, shares))
+    if means:
+        tables.append(_pipe_table(_SIMILARITY_HEADINGS, _SIMILARITY_NUMBERS, means))
+    return "\n".join(tables)
+
+
+def _pipe_table(headings: tuple[str, ...], numbers: slice, rows: Sequence[Sequence[str]]) -> str:
+    rules = ["---"] * len(headings)
+    rules[numbers] = ["---:"] * len(rules[numbers])
+    return "".join(f"| {' | '.join(line)} |\n" for line in (headings, rules, *rows))
+
+
+def _similarity_row(score: SimilarityScore) -> list[str]:
+    names = (score.run, score.target, score.reference, score.judge, score.prompt_version)
+    lost = (score.failed, score.refused, score.truncated, score.unparsed)
+    return [
+        *(_escaped(name) for name in (*names, score.metric, score.set)),
+        str(score.n),
+        _mean_text(score.mean),
+        f"{_mean_text(score.low)}–{_mean_text(score.high)}",
+        _mean_text(score.ceiling),
+        *(str(count) for count in lost),
+        ";".join(score.flags),
+    ]
+
+
+def _mean_text(mean: float | None) -> str:
+    return "–" if mean is None else f"{mean:.3f}"
 
 
 def rate_text(rate: float | None) -> str:

@@ -16,10 +16,10 @@ from builders import make_plan
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.store import MemoryStore
 from hydrometer.engine.catalogue import Catalogue
-from hydrometer.engine.events import Event, Probed, Role
+from hydrometer.engine.events import Event, Probed
 from hydrometer.engine.files import builtin_text
 from hydrometer.engine.inputs import parse_questions
-from hydrometer.engine.models import PlannedModel
+from hydrometer.engine.models import PlannedModel, Role
 from hydrometer.engine.plan import (
     Component,
     Plan,

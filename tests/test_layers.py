@@ -18,7 +18,7 @@ ALLOWED = {
     "cache": {"cache", "providers"},
     "strategies": {"strategies", "providers.types"},
     "engine": {"engine", "cache", "providers", "strategies"},
-    "scoring": {"scoring", "strategies.types"},
+    "scoring": {"scoring", "strategies.types", "strategies.comparing"},
     "report": {"report", "scoring", "engine.events"},
     "commands": {
         *("commands", "engine", "cache", "providers", "strategies", "scoring", "report", "data"),
@@ -34,13 +34,24 @@ HOMES = {
     "structlog": {"engine/sinks.py"},
     "numpy": {"scoring/"},
     "typer": {"cli.py"},
-    "rich": {"cli.py", "report/terminal.py", "commands/progress.py", "commands/views.py"},
+    "rich": {
+        *("cli.py", "commands/batch.py", "commands/progress.py", "commands/views.py"),
+        *("report/similarity_view.py", "report/terminal.py"),
+    },
     "openai": {"providers/chat_openai.py", "providers/openai_tokens.py"},
     "vllm": set(),
     "scipy": set(),
 }
 
-PURE = ("strategies", "engine/search.py", "engine/stages.py", "engine/plan.py", "engine/fold.py")
+PURE = (
+    "strategies",
+    "engine/search.py",
+    "engine/moves.py",
+    "engine/prompts.py",
+    "engine/stages.py",
+    "engine/plan.py",
+    "engine/fold.py",
+)
 IMPURE = {"anyio", "asyncio", "time", "datetime", "os", "pathlib", "socket", "aiohttp", "threading"}
 
 

@@ -13,7 +13,8 @@ from hydrometer.cache.errors import CacheMiss
 from hydrometer.cache.replay import ReplayOnly
 from hydrometer.cache.store import MemoryStore
 from hydrometer.engine.errors import CallsKeepFailing
-from hydrometer.engine.events import CallFailed, Event, Finished, Probed, Role, Selected
+from hydrometer.engine.events import CallFailed, Event, Finished, Probed, Selected
+from hydrometer.engine.models import Role
 from hydrometer.engine.plan import Plan
 from hydrometer.engine.runner import Asker, run_search
 from hydrometer.providers.errors import AccessDenied, RequestRejected

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.store import MemoryStore
-from hydrometer.engine.events import Event, Role, encode_event
+from hydrometer.engine.events import Event, encode_event
+from hydrometer.engine.models import Role
 from hydrometer.engine.plan import decode_plan, encode_plan
 from hydrometer.engine.runner import Asker, run_search
 from hydrometer.providers.settings import Planting

@@ -1,0 +1,89 @@
+"""The runs of one command: one after the other, on one budget, each shown while it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import anyio
+import msgspec
+from rich.console import Console
+
+from ..engine.config import Config
+from ..engine.files import RunDirectory
+from ..engine.plan import AnyPlan, RsePlan
+from ..engine.sinks import Tally
+from ..providers.budget import Budget
+from .ice import IceJob, Start, run_ice
+from .plugins import Plugins
+from .progress import GRADED, Progress, shown
+from .score import AnyScore, write_scores
+from .session import build_budget
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """What the runs of one command have in common."""
+
+    config: Config
+    base: Path
+    cache: Path
+    several: bool
+    start: Start
+    preflight: bool
+    plugins: Plugins
+    verbose: bool = False
+
+    def directory(self, name: str) -> Path:
+        """Return the run directory of the run called *name*."""
+        return self.base / name if self.several else self.base
+
+
+def run_batch(
+    batch: Batch,
+    names: Sequence[str],
+    plans: Sequence[AnyPlan],
+    say: Callable[[str], None],
+    *,
+    quiet: bool,
+) -> list[AnyScore]:
+    """Run every plan and return their scores. Raises what the first run that stops raises."""
+    budget = build_budget(batch.config)
+    scores: list[AnyScore] = []
+    for name, plan in zip(names, plans, strict=True):
+        directory = batch.directory(name)
+        begun = RunDirectory(directory).exists()
+        job = IceJob(
+            config=batch.config,
+            plan=plan,
+            directory=directory,
+            cache=batch.cache,
+            # Of several runs, those that were never begun begin now.
+            start="new" if batch.several and not begun else batch.start,
+            preflight=batch.preflight,
+            plugins=batch.plugins,
+        )
+        if batch.verbose:
+            say(f"{name}: run {directory}, cache {batch.cache}")
+        scores += _run_one(name, job, budget, say, quiet=quiet)
+    return scores
+
+
+def _run_one(
+    name: str, job: IceJob, budget: Budget, say: Callable[[str], None], *, quiet: bool
+) -> tuple[AnyScore, ...]:
+    """Run one plan, and leave its scores beside its events."""
+    tally = Tally()
+    priced = any(model.price.output_per_mtok > 0 for model in job.config.models.values())
+    if isinstance(job.plan, RsePlan):
+        metric, size = GRADED, job.plan.prompts
+    else:
+        metric, size = job.plan.judge.metrics[0], job.plan.probes
+    progress = Progress(name, size, tally, metric=metric, priced=priced)
+    with shown(progress, terminal(), quiet=quiet):
+        anyio.run(run_ice, job, tally, say, budget)
+    return write_scores(job.directory)
+
+
+def terminal() -> Console:
+    """Return where progress goes: stderr, so that results alone are on stdout."""
+    return Console(stderr=True)

@@ -1,0 +1,82 @@
+"""``hydrometer rse``: which runs a config asks for, and what a folder of them says together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..engine.config import Config
+from ..engine.errors import InputInvalid
+from ..engine.files import RunDirectory, load_prompts
+from ..engine.fold import fold_ceiling, fold_pairs
+from ..engine.plan import RsePlan
+from ..engine.rse_planning import ALL_PAIRS, build_rse_plans
+from ..scoring.kinship import Kinship, find_kinship
+from ..scoring.readings import Readings, read_gradings
+
+AGAINST = "--"  # stands between the names of a pair, in the name of its folder
+
+
+def plan_rse(
+    config: Config, targets: Sequence[str] | None, folder: Path, say: Callable[[str], None]
+) -> tuple[RsePlan, ...]:
+    """Return the plans of an ``[rse]`` table; *say* is told what was odd about the prompts.
+
+    Raises InputInvalid.
+    """
+    names = tuple(targets or config.rse.targets)
+    if not names:
+        raise InputInvalid("rse.targets is empty: name a model to compare, or give --target")
+    readings = load_prompts(config, folder)
+    for reading in readings:
+        for note in reading.notes():
+            say(f"prompts {reading.prompts.name}: {note}")
+    plans = build_rse_plans(config, names, tuple(reading.prompts for reading in readings))
+    first = plans[0]
+    if first.judge.vendor and first.judge.vendor == first.reference.vendor:
+        say(
+            f"judge {first.judge.name} and reference {first.reference.name} are both of "
+            f"{first.judge.vendor}: a judge may prefer what its own family writes"
+        )
+    return plans
+
+
+def run_name(plan: RsePlan, config: Config) -> str:
+    """Return the name of the plan's folder among several."""
+    if config.rse.reference == ALL_PAIRS:
+        return f"{plan.target.name}{AGAINST}{plan.reference.name}"
+    return plan.target.name
+
+
+def read_pair(run: Path) -> tuple[RsePlan, Readings, Readings] | None:
+    """Return the plan of a comparison with its gradings and its ceiling's; None for others."""
+    directory = RunDirectory(run)
+    plan = directory.read_plan()
+    if not isinstance(plan, RsePlan):
+        return None
+    pairs = read_gradings(fold_pairs(directory.read_events()), plan.weights)
+    ceiling = read_gradings(fold_ceiling(directory.read_events()), plan.weights)
+    return plan, pairs, ceiling
+
+
+def find_kin(runs: Sequence[Path]) -> Kinship | None:
+    """Return how alike the models of *runs* are to each other; None unless every pair is there.
+
+    Two models make one number and no tree, so three are needed.
+    """
+    pairs: dict[tuple[str, str], Readings] = {}
+    seed = 0
+    for run in runs:
+        found = read_pair(run)
+        if found is None:
+            continue
+        plan, readings, ceiling = found
+        seed = plan.seed
+        pairs[plan.target.name, plan.reference.name] = readings
+        if plan.ceiling:
+            pairs[plan.reference.name, plan.reference.name] = ceiling
+    names = {name for pair in pairs for name in pair}
+    measured = {frozenset(pair) for pair in pairs if pair[0] != pair[1]}
+    if len(names) < 3 or len(measured) < len(names) * (len(names) - 1) // 2:
+        return None
+    return find_kinship(pairs, "overall", seed=seed)

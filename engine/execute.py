@@ -1,0 +1,33 @@
+"""Runs a plan of either kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+from .catalogue import Catalogue
+from .events import Event
+from .plan import AnyPlan, Plan, RsePlan
+from .runner import PROBES_AT_ONCE, Asker, run_search
+from .similarity import run_similarity
+
+
+async def run_plan(
+    plan: AnyPlan,
+    asker: Asker,
+    emit: Callable[[tuple[Event, ...]], None],
+    *,
+    catalogue: Catalogue | None = None,
+    at_once: int = PROBES_AT_ONCE,
+) -> None:
+    """Run *plan* to its end, handing events to *emit* in ticket order.
+
+    Raises FileInvalid for a plan that this installation would not follow, and what pauses the run.
+    """
+    match plan:
+        case Plan():
+            await run_search(plan, asker, emit, catalogue=catalogue, at_once=at_once)
+        case RsePlan():
+            await run_similarity(plan, asker, emit, at_once=at_once)
+        case _:
+            assert_never(plan)

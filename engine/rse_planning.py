@@ -1,0 +1,82 @@
+"""From the ``[rse]`` table to plans: one for each target, or for each pair of models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations
+
+import msgspec
+
+from ..providers.settings import SamplingTable
+from ..strategies.comparing import ORDERS, Order, PromptSet
+from ..strategies.similarity import RESPONSE_FORMAT, Similarity
+from .config import Config
+from .errors import ConfigInvalid
+from .models import PlannedModel
+from .plan import RsePlan
+from .planning import find_model, plan_model, refuse_twins
+
+ALL_PAIRS = "*"
+
+
+def build_rse_plans(
+    config: Config, targets: Iterable[str], sets: tuple[PromptSet, ...]
+) -> tuple[RsePlan, ...]:
+    """Return a plan for each target against the reference, or for each pair when that is "*".
+
+    A pair is planned once, with the later of the two as its reference: all measures but the
+    judge's reading order are symmetric, and that is balanced. Raises ConfigInvalid.
+    """
+    rse = config.rse
+    refuse_twins(config)
+    names = tuple(dict.fromkeys(targets))
+    if not rse.reference:
+        raise ConfigInvalid('rse.reference is missing: name a model, or "*" for every pair')
+    if rse.reference == ALL_PAIRS:
+        if len(names) < 2:
+            raise ConfigInvalid('rse.reference = "*" compares targets with each other: name two')
+        pairs = tuple(combinations(names, 2))
+    else:
+        if rse.reference in names:
+            raise ConfigInvalid(
+                f"rse.targets: {rse.reference} is also the reference, and would be compared with "
+                "itself; rse.ceiling does that"
+            )
+        pairs = tuple((name, rse.reference) for name in names)
+    return tuple(_build(config, target, reference, sets) for target, reference in pairs)
+
+
+def _build(config: Config, target: str, reference: str, sets: tuple[PromptSet, ...]) -> RsePlan:
+    rse = config.rse
+    everybody = rse.reference == ALL_PAIRS  # then a model must answer alike in either role
+    judge = _model(config, rse.judge, "rse.judge", rse.sampling.judge)
+    if rse.structured:
+        judge = _structured(judge)
+    orders: tuple[Order, ...] = ORDERS if rse.orders == "both" else ("reference-first",)
+    as_reference = rse.sampling.target if everybody else rse.sampling.reference
+    return RsePlan(
+        target=_model(config, target, "rse.targets", rse.sampling.target),
+        reference=_model(config, reference, "rse.reference", as_reference),
+        judge=judge,
+        rubric_version=Similarity.version,
+        structured=rse.structured,
+        seed=config.run.seed,
+        orders=orders,
+        judge_draws=rse.judge_draws,
+        ceiling=rse.ceiling,
+        weights=rse.weights,
+        sets=sets,
+    )
+
+
+def _model(config: Config, name: str, path: str, override: SamplingTable) -> PlannedModel:
+    return plan_model(name, find_model(config, name, path), override, None)
+
+
+def _structured(judge: PlannedModel) -> PlannedModel:
+    """Return *judge* with the schema of its replies in its requests, beside what is there."""
+    extra = msgspec.json.decode(judge.sampling.extra, type=dict[str, object])
+    extra["response_format"] = msgspec.json.decode(RESPONSE_FORMAT)
+    written = msgspec.json.encode(extra, order="deterministic").decode()
+    sampling = msgspec.structs.replace(judge.sampling, extra=written)
+    return msgspec.structs.replace(judge, sampling=sampling)

@@ -1,0 +1,229 @@
+"""The values of response similarity: what is asked, what is compared, and what a judge makes of it.
+
+Below them stands the arithmetic on one prompt's gradings, which scores and the engine share.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+from typing import Literal
+
+import msgspec
+
+Aspect = Literal["style", "logic", "content"]
+Order = Literal["reference-first", "target-first"]
+State = Literal["compared", "failed", "refused", "truncated"]
+
+ASPECTS: tuple[Aspect, ...] = ("style", "logic", "content")
+ORDERS: tuple[Order, ...] = ("reference-first", "target-first")
+
+
+class Prompt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The human turns of one conversation.
+
+    *stratum* is what sampling keeps in proportion, such as a category or a source.
+    Raises ValueError when there is no turn, or a turn without text.
+    """
+
+    id: str
+    turns: tuple[str, ...]
+    language: str = "en"
+    stratum: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.turns:
+            raise ValueError(f"prompt {self.id!r} has no human turn")
+        for number, turn in enumerate(self.turns, 1):
+            if not turn.strip():
+                raise ValueError(f"turn {number} of prompt {self.id!r} is empty")
+
+
+class PromptSet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Prompts of one kind, whose scores are averaged together."""
+
+    name: str
+    prompts: tuple[Prompt, ...]
+
+
+class Grades(msgspec.Struct, frozen=True, kw_only=True, tag="grades"):
+    """How alike two responses are, by aspect, from 1 (very different) to 5 (very similar).
+
+    Fractions come only from probability weighting, and then *weighted* is true.
+    Raises TypeError or ValueError for what is no such number.
+    """
+
+    style: float
+    logic: float
+    content: float
+    weighted: bool = False
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        for aspect in ASPECTS:
+            grade = getattr(self, aspect)
+            if type(grade) is not float:
+                raise TypeError(f"{aspect} must be a float, got {grade!r}")
+            if not 1.0 <= grade <= 5.0:  # false for NaN too
+                raise ValueError(f"{aspect} must be between 1 and 5, got {grade}")
+            if not self.weighted and not grade.is_integer():
+                raise ValueError(f"{aspect} must be whole when not weighted, got {grade}")
+
+
+class Unreadable(msgspec.Struct, frozen=True, kw_only=True, tag="unreadable"):
+    """The judge gave no three readable grades, even when asked again. Not a low grade."""
+
+    reason: str
+
+
+Grading = Grades | Unreadable
+
+
+class OrderedGrading(msgspec.Struct, frozen=True, kw_only=True):
+    """One draw of the judge's on one prompt; *grading* is None when its call failed for good."""
+
+    order: Order
+    draw: int
+    grading: Grading | None
+
+
+class Pairing(msgspec.Struct, frozen=True, kw_only=True):
+    """One conversation as two models had it: the human turns, and each model's answers to them.
+
+    Raises ValueError when a model has not answered every turn.
+    """
+
+    turns: tuple[str, ...]
+    reference: tuple[str, ...]
+    target: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.turns:
+            raise ValueError("a pairing needs at least one human turn")
+        for name in ("reference", "target"):
+            answers = len(getattr(self, name))
+            if answers != len(self.turns):
+                raise ValueError(f"{name} has {answers} answers to {len(self.turns)} human turns")
+
+
+class ComparedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One prompt as a score sees it: what became of its pair of answers.
+
+    *state* is "compared" when both models answered; the others have no gradings and are counted
+    beside every score. *texts* are the reference's and the target's answers, for measures that ask
+    no judge.
+    """
+
+    set: str
+    prompt: int
+    state: State
+    gradings: tuple[OrderedGrading, ...] = ()
+    texts: tuple[str, str] | None = None
+
+
+class TokenChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """One token of a reply, and what else might have stood there, with log probabilities.
+
+    *alternatives* are the likeliest tokens at this place, and may have the chosen one among them.
+    """
+
+    token: str
+    logprob: float
+    alternatives: tuple[tuple[str, float], ...] = ()
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What a judge's model replied; *tokens* are those of *text*, where the endpoint tells them."""
+
+    text: str
+    tokens: tuple[TokenChoice, ...] = ()
+
+
+class ByAspect(msgspec.Struct, frozen=True, kw_only=True):
+    """A number for each aspect: a mean, or a difference of means."""
+
+    style: float
+    logic: float
+    content: float
+
+
+class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much each aspect counts in the overall score; only their ratios matter.
+
+    Raises ValueError for a weight that is negative or not finite, and when all are 0.
+    """
+
+    style: float = 1.0
+    logic: float = 1.0
+    content: float = 1.0
+
+    def __post_init__(self) -> None:
+        for aspect in ASPECTS:
+            weight = getattr(self, aspect)
+            if not 0.0 <= weight < math.inf:  # false for NaN too
+                raise ValueError(f"weights.{aspect} must be finite and at least 0, got {weight}")
+        if not any(getattr(self, aspect) for aspect in ASPECTS):
+            raise ValueError("weights must not all be 0")
+
+
+class Combined(msgspec.Struct, frozen=True, kw_only=True):
+    """What all gradings of one prompt say together.
+
+    *means* is None when none was readable. *orders* are those that entered it: where one is
+    missing, the means carry the judge's preference for a position. *order_effect* is how much
+    higher the judge grades with the target first; None unless both orders entered.
+    """
+
+    means: ByAspect | None
+    order_effect: ByAspect | None
+    orders: tuple[Order, ...]
+    readable: int
+    unreadable: int
+    failed: int
+
+
+def combine(gradings: Iterable[OrderedGrading]) -> Combined:
+    """Return the mean over the draws of each order, then over the orders.
+
+    An order counts once however many of its draws were readable, so that failures of one order
+    don't tilt the mean towards the other. The sequence of *gradings* does not matter.
+    """
+    given = tuple(gradings)
+    means: dict[Order, ByAspect] = {}
+    for order in ORDERS:
+        grades = [g.grading for g in given if g.order == order and isinstance(g.grading, Grades)]
+        if grades:
+            means[order] = _by_aspect(grades)
+    effect = None
+    if len(means) == len(ORDERS):
+        first, last = means["target-first"], means["reference-first"]
+        effect = ByAspect(
+            style=first.style - last.style,
+            logic=first.logic - last.logic,
+            content=first.content - last.content,
+        )
+    return Combined(
+        means=_by_aspect(tuple(means.values())) if means else None,
+        order_effect=effect,
+        orders=tuple(means),
+        readable=sum(isinstance(g.grading, Grades) for g in given),
+        unreadable=sum(isinstance(g.grading, Unreadable) for g in given),
+        failed=sum(g.grading is None for g in given),
+    )
+
+
+def overall(means: ByAspect, weights: Weights) -> float:
+    """Return the weighted mean of the three aspects."""
+    pairs = [(getattr(weights, aspect), getattr(means, aspect)) for aspect in ASPECTS]
+    top = max(weight for weight, _ in pairs)  # weights near the largest float must not overflow
+    shares = [(weight / top, mean) for weight, mean in pairs]
+    return math.fsum(share * mean for share, mean in shares) / math.fsum(s for s, _ in shares)
+
+
+def _by_aspect(given: Sequence[Grades] | Sequence[ByAspect]) -> ByAspect:
+    return ByAspect(
+        style=fmean(item.style for item in given),
+        logic=fmean(item.logic for item in given),
+        content=fmean(item.content for item in given),
+    )

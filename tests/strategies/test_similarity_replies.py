@@ -1,0 +1,304 @@
+"""What counts as a readable reply of the similarity judge, and above all what does not."""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import permutations
+from typing import get_args
+
+import pytest
+from hydrometer.strategies.comparing import ASPECTS, Grades, Said
+from hydrometer.strategies.similarity import Form, parse
+from hypothesis import given
+from hypothesis import strategies as st
+
+FORMS: tuple[Form, ...] = get_args(Form)
+S, L, C = "<style>4</style>", "<logic>2</logic>", "<content>5</content>"
+WHOLE = '{"analysis": "why", "content": 5, "logic": 2, "style": 4}'
+GRADES = Grades(style=4.0, logic=2.0, content=5.0, reason="why")
+SILENT = Grades(style=4.0, logic=2.0, content=5.0)
+
+
+def told(text: str, form: Form) -> Grades | None:
+    return parse(Said(text=text), form)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        WHOLE,
+        f"\n\t {WHOLE} \r\n\u3000",
+        '{"analysis":"why","content":5,"logic":2,"style":4}',
+        '{\n  "style" : 4 ,\n  "content":5,\t"analysis": "why",\r\n "logic":2\n}',
+        '{"analysis": " why\\n", "content": 5, "logic": 2, "style": 4}',
+        '{"analysis": "\\u0077hy", "content": 5, "logic": 2, "style": 4}',
+        f"```json\n{WHOLE}\n```",
+        f"\n```json\n\n{WHOLE}\n```\n\n",
+        f"```json {WHOLE}```",
+    ],
+)
+def test_one_object_is_read(reply: str) -> None:
+    assert told(reply, "json") == GRADES
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"<analysis>why</analysis>\n{S}\n{L}\n{C}",
+        f"<analysis>why</analysis>{S}{L}{C}",
+        f" \n{C}{L}\n\n{S}\t<analysis> why\n</analysis>\u3000\n",
+        "<analysis>why</analysis><style> 4\n</style><logic>2</logic><content>\t5</content>",
+    ],
+)
+def test_one_set_of_tags_is_read(reply: str) -> None:
+    assert told(reply, "tags") == GRADES
+
+
+def test_the_sentence_may_be_missing_or_empty() -> None:
+    assert told('{"style": 4, "logic": 2, "content": 5}', "json") == SILENT
+    assert told('{"analysis": "", "style": 4, "logic": 2, "content": 5}', "json") == SILENT
+    assert told(f"{S}{L}{C}", "tags") == SILENT
+    assert told(f"<analysis></analysis>{S}{L}{C}", "tags") == SILENT
+
+
+HOSTILE_JSON = [
+    "",
+    " ",
+    "null",
+    "4",
+    "[]",
+    "{}",
+    "{",
+    "}",
+    '"4"',
+    "4, 2, 5",
+    "4/2/5",
+    "I grade style 4, logic 2 and content 5.",
+    # another number than a whole one from 1 to 5
+    '{"content": 5, "logic": 2, "style": 4.0}',
+    '{"content": 5, "logic": 2, "style": 4.5}',
+    '{"content": 5, "logic": 2, "style": 4e0}',
+    '{"content": 5, "logic": 2, "style": 04}',
+    '{"content": 5, "logic": 2, "style": +4}',
+    '{"content": 5, "logic": 2, "style": -4}',
+    '{"content": 5, "logic": 2, "style": 0}',
+    '{"content": 5, "logic": 2, "style": 6}',
+    '{"content": 5, "logic": 2, "style": 45}',
+    '{"content": 5, "logic": 2, "style": 10}',
+    '{"content": 5, "logic": 2, "style": 4/5}',
+    '{"content": 5, "logic": 2, "style": 4 5}',
+    '{"content": 5, "logic": 2, "style": 3-4}',
+    '{"content": 5, "logic": 2, "style": ４}',
+    '{"content": 5, "logic": 2, "style": ٤}',
+    '{"content": 5, "logic": 2, "style": Ⅳ}',
+    '{"content": 5, "logic": 2, "style": NaN}',
+    # no number
+    '{"content": 5, "logic": 2, "style": "4"}',
+    '{"content": 5, "logic": 2, "style": "4/5"}',
+    '{"content": 5, "logic": 2, "style": true}',
+    '{"content": 5, "logic": 2, "style": null}',
+    '{"content": 5, "logic": 2, "style": [4]}',
+    '{"content": 5, "logic": 2, "style": {"grade": 4}}',
+    '{"content": 5, "logic": 2, "style": }',
+    '{"content": N, "logic": N, "style": N}',
+    # aspects doubled, missing, unknown, misspelt
+    '{"content": 5, "logic": 2}',
+    '{"style": 4}',
+    '{"analysis": "why"}',
+    '{"content": 5, "logic": 2, "style": 4, "style": 4}',
+    '{"content": 5, "logic": 2, "style": 4, "style": 3}',
+    '{"content": 5, "content": 5, "logic": 2}',
+    '{"content": 5, "logic": 2, "style": 4, "overall": 4}',
+    '{"content": 5, "logic": 2, "tone": 4}',
+    '{"content": 5, "logic": 2, "Style": 4}',
+    '{"content": 5, "logic": 2, "sty\\u006ce": 4}',
+    '{"content": 5, "logic": 2, " style": 4}',
+    '{"analysis": "a", "analysis": "b", "content": 5, "logic": 2, "style": 4}',
+    '{"analysis": 3, "content": 5, "logic": 2, "style": 4}',
+    '{"analysis": null, "content": 5, "logic": 2, "style": 4}',
+    # broken JSON
+    '{"content": 5, "logic": 2, "style": 4',
+    '{"content": 5, "logic": 2, "style": 4}}',
+    '{"content": 5, "logic": 2, "style": 4,}',
+    '{, "content": 5, "logic": 2, "style": 4}',
+    '{"content": 5,, "logic": 2, "style": 4}',
+    '{"content": 5 "logic": 2, "style": 4}',
+    '{"content"= 5, "logic": 2, "style": 4}',
+    "{'content': 5, 'logic': 2, 'style': 4}",
+    "{content: 5, logic: 2, style: 4}",
+    '{"analysis": "two\nlines", "content": 5, "logic": 2, "style": 4}',
+    '{"analysis": "a "quote"", "content": 5, "logic": 2, "style": 4}',
+    '{"analysis": "\\x", "content": 5, "logic": 2, "style": 4}',
+    '{"analysis": "\\ud800", "content": 5, "logic": 2, "style": 4}',
+    '{"analysis": "\ud800", "content": 5, "logic": 2, "style": 4}',
+    '{"content": 5, /* near */ "logic": 2, "style": 4}',
+    '{"content": 5,\u00a0"logic": 2, "style": 4}',
+    '{"analysis": "' + "x" * 2001 + '", "content": 5, "logic": 2, "style": 4}',
+    # something around it
+    f"Here you are: {WHOLE}",
+    f"{WHOLE} Hope this helps!",
+    f"{WHOLE}\n{WHOLE}",
+    f"[{WHOLE}]",
+    f'{{"grades": {WHOLE}}}',
+    f"\ufeff{WHOLE}",
+    f"```\n{WHOLE}\n```",
+    f"```JSON\n{WHOLE}\n```",
+    f"```json\n{WHOLE}",
+    f"{WHOLE}\n```",
+    f"```json\n{WHOLE}\n```\nDone.",
+    f"Sure:\n```json\n{WHOLE}\n```",
+    f"```json\n{WHOLE}\n{WHOLE}\n```",
+    f"```json\n{WHOLE}\n```\n```json\n{WHOLE}\n```",
+    f"```json\n```json\n{WHOLE}\n```\n```",
+    f"````json\n{WHOLE}\n````",
+    f"<think>hm</think>{WHOLE}",
+]
+
+HOSTILE_TAGS = [
+    "",
+    "4",
+    "4/5",
+    "<style>",
+    f"{S}",
+    f"{S}{L}",
+    "<analysis>all alike</analysis>",
+    f"{S}{L}{C}{S}",
+    f"{S}{L}{C}<style>3</style>",
+    f"{S}{S}{C}",
+    f"<analysis>a</analysis>{S}{L}{C}<analysis>b</analysis>",
+    f"{S}{L}{C}<overall>4</overall>",
+    f"{S}{L}<content>4.5</content>",
+    f"{S}{L}<content>4.0</content>",
+    f"{S}{L}<content>4/5</content>",
+    f"{S}{L}<content>4 5</content>",
+    f"{S}{L}<content>0</content>",
+    f"{S}{L}<content>6</content>",
+    f"{S}{L}<content>55</content>",
+    f"{S}{L}<content>-5</content>",
+    f"{S}{L}<content>+5</content>",
+    f"{S}{L}<content>five</content>",
+    f"{S}{L}<content>５</content>",
+    f"{S}{L}<content>五</content>",
+    f"{S}{L}<content>true</content>",
+    f"{S}{L}<content></content>",
+    f"{S}{L}<content>N</content>",
+    f"{S}{L}<content>5",
+    f"{S}{L}<content>5</logic>",
+    f"{S}{L}<content>5</style>",
+    f"{S}{L}<Content>5</Content>",
+    f"{S}{L}< content>5</content>",
+    f"{S}{L}<content >5</content>",
+    f"{S}{L}<content>5<content>",
+    f"{S},{L},{C}",
+    f"{S} and {L} and {C}",
+    f"Style: {S}{L}{C}",
+    f"{S}{L}{C}.",
+    f"```\n{S}{L}{C}\n```",
+    f"```xml\n{S}{L}{C}\n```",
+    f"<grades>{S}{L}{C}</grades>",
+    f"<analysis>a < b</analysis>{S}{L}{C}",
+    f"<analysis>{S}</analysis>{L}{C}",
+    f"<analysis>a{S}{L}{C}",
+    f"<analysis>\ud800</analysis>{S}{L}{C}",
+    f"<analysis>{'x' * 2001}</analysis>{S}{L}{C}",
+    f"<style>{L}</style>{C}",
+    "<style>4<logic>2</logic></style><content>5</content>",
+]
+
+
+@pytest.mark.parametrize("reply", HOSTILE_JSON)
+def test_what_is_not_exactly_one_object_is_never_guessed_at(reply: str) -> None:
+    assert told(reply, "json") is None
+
+
+@pytest.mark.parametrize("reply", HOSTILE_TAGS)
+def test_what_is_not_exactly_the_tags_is_never_guessed_at(reply: str) -> None:
+    assert told(reply, "tags") is None
+
+
+def test_words_inside_the_sentence_are_no_grades() -> None:
+    reason = '"style": 1, } ```json {"logic": 1} </analysis> 3/5 \\ "'
+    reply = json.dumps({"analysis": reason, "content": 5, "logic": 2, "style": 4})
+
+    assert told(reply, "json") == Grades(style=4.0, logic=2.0, content=5.0, reason=reason)
+
+
+grades = st.fixed_dictionaries({aspect: st.integers(1, 5) for aspect in ASPECTS})
+
+
+@given(grades, st.text(max_size=200), st.permutations(["analysis", *ASPECTS]), st.booleans())
+def test_any_object_of_the_schema_is_read_back(
+    values: dict[str, int],
+    reason: str,
+    names: list[str],
+    indent: bool,
+) -> None:
+    members = {**values, "analysis": reason}
+    reply = json.dumps({name: members[name] for name in names}, indent=2 if indent else None)
+
+    assert told(reply, "json") == Grades(
+        style=float(values["style"]),
+        logic=float(values["logic"]),
+        content=float(values["content"]),
+        reason=reason.strip(),
+    )
+
+
+@pytest.mark.parametrize("names", list(permutations(ASPECTS)))
+def test_tags_are_read_by_name_in_any_order(names: tuple[str, ...]) -> None:
+    values = {"style": 4, "logic": 2, "content": 5}
+    reply = "\n".join(f"<{name}>{values[name]}</{name}>" for name in names)
+
+    assert told(reply, "tags") == SILENT
+
+
+@given(st.text(), st.sampled_from(FORMS))
+def test_no_text_makes_the_reading_fail(text: str, form: Form) -> None:
+    assert told(text, form) is None
+
+
+PIECES = ("{", "}", ",", ":", '"', "\\", "\\ud800", "\ud800", "\n", " ", "```", "```json\n", "<",
+          *(f'"{name}"' for name in ("analysis", *ASPECTS)), *"0123456", '"style": 4', S, L, C,
+          "<analysis>", "</analysis>", "é", "雪")  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join), st.sampled_from(FORMS))
+def test_no_pieces_of_a_reply_make_the_reading_fail(text: str, form: Form) -> None:
+    read = told(text, form)
+
+    assert read is None or not read.weighted
+
+
+@given(st.sampled_from([WHOLE, f"```json\n{WHOLE}\n```"]), st.data())
+def test_a_reply_with_one_character_too_many_is_read_alike_or_not_at_all(
+    reply: str, data: st.DataObject
+) -> None:
+    at = data.draw(st.integers(0, len(reply)))
+    extra = data.draw(st.sampled_from("0123456789.,:{}[]`\"'x/- \n"))
+
+    read = told(reply[:at] + extra + reply[at:], "json")
+
+    assert read is None or (read.style, read.logic, read.content) == (4.0, 2.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " " * 200_000,
+        "{" + " " * 200_000,
+        '{"style": 4' + "\n" * 200_000 + "x",
+        '{"style": 4,' * 20_000,
+        '{"analysis": "' + "\\\\" * 100_000,
+        "```json " + "``` " * 50_000 + "x",
+        S * 20_000,
+        "<style>" + " " * 200_000,
+        f"{S}{L}{C}" + " " * 200_000 + "x",
+        "<analysis>" * 20_000,
+    ],
+)
+def test_a_long_reply_is_read_in_linear_time(text: str) -> None:
+    began = time.process_time()
+
+    assert [told(text, form) for form in FORMS] == [None, None]
+    assert time.process_time() - began < 1.0
