@@ -78,6 +78,7 @@ class _Reply(msgspec.Struct, frozen=True, kw_only=True):
     object: str
     created: int = 0  # answers know no time
     model: str
+    system_fingerprint: str | msgspec.UnsetType = msgspec.UNSET
     choices: tuple[_ChatChoice | _CompletionChoice, ...]
     usage: _Usage
 
@@ -103,8 +104,10 @@ def read_completion(body: bytes) -> Call:
     return Call(model=wire.model, request=request)
 
 
-def write_reply(call: Call, response: Response, number: int) -> bytes:
-    """Return the body that carries *response*."""
+def write_reply(
+    call: Call, response: Response, number: int, *, model_id: str = "", fingerprint: str = ""
+) -> bytes:
+    """Return the body that carries *response*; *model_id* is what it calls the model, if given."""
     chat = call.request.mode == "chat"
     choice: _ChatChoice | _CompletionChoice
     if chat:
@@ -116,7 +119,8 @@ def write_reply(call: Call, response: Response, number: int) -> bytes:
     reply = _Reply(
         id=f"sim-{number}",
         object="chat.completion" if chat else "text_completion",
-        model=response.model,
+        model=model_id or response.model,
+        system_fingerprint=fingerprint or msgspec.UNSET,
         choices=(choice,),
         usage=_Usage(
             prompt_tokens=used.input_tokens,

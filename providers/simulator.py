@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
-from math import ceil
 
 import anyio
 import msgspec
@@ -13,36 +13,29 @@ from aiohttp import web
 from .base import Clock
 from .clock import SystemClock
 from .errors import RequestRejected, SettingsInvalid
-from .sim_faults import Fate, Quota, SimulatorSettings, fate_of
-from .sim_wire import Call, read_chat, read_completion, write_error, write_models, write_reply
+from .sim_faults import Lifetime, fate_of
+from .sim_quota import Quota, ScaledClock, wait_headers
+from .sim_replies import Broken, Whole, error_reply, planted_reply
+from .sim_settings import DeadForm, SimulatorSettings
+from .sim_stats import Ending, Ledger, SimulatorStats
+from .sim_wire import Call, read_chat, read_completion, write_models, write_reply
 from .simulated import answer
 from .types import Response, Usage
 
 __all__ = ["SimulatorSettings", "SimulatorStats", "run_simulator", "simulator_app"]
 
 _MODELS = ("sim-target", "sim-helper", "sim-judge")
-_JSON = {"Content-Type": "application/json"}
+_JSON = ("content-type", "application/json")
 _MAX_BODY_BYTES = 16 * 1024 * 1024
 _BACKLOG = 4096  # a client may open all of its connections at once
 _GRACE_S = 0.2  # how long calls in flight may go on after a stop
 
 
-class SimulatorStats(msgspec.Struct, kw_only=True):
-    """Counts since the start: *calls* is the sum of all that follow it up to *in_flight*."""
-
-    calls: int = 0
-    answered: int = 0
-    rejected: int = 0  # 400, ours or the caller's fault
-    limited: int = 0  # 429 by rpm or tpm
-    rate_limited: int = 0  # 429, planted
-    failed: int = 0  # 500, planted
-    cut: int = 0  # planted
-    in_flight: int = 0
-    max_in_flight: int = 0
-
-
 def simulator_app(settings: SimulatorSettings, *, clock: Clock) -> web.Application:
-    """Return the application; its routes are those of an OpenAI-compatible API, and /stats."""
+    """Return the application; its routes are those of an OpenAI-compatible API, and /stats.
+
+    Serve it with *handler_cancellation*: a caller who hangs up ends its call, stalled or not.
+    """
     endpoint = _Endpoint(settings, clock)
     app = web.Application(client_max_size=_MAX_BODY_BYTES)
     app.router.add_post("/v1/chat/completions", endpoint.chat)
@@ -56,7 +49,9 @@ def simulator_app(settings: SimulatorSettings, *, clock: Clock) -> web.Applicati
 async def run_simulator(settings: SimulatorSettings, announce: Callable[[str], None]) -> None:
     """Serve until cancelled; *announce* is told the address once calls are accepted."""
     app = simulator_app(settings, clock=SystemClock())
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_S)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=_GRACE_S, handler_cancellation=True
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port, backlog=_BACKLOG)
@@ -79,88 +74,113 @@ class _Endpoint:
     """The handlers, and the counts that they share."""
 
     def __init__(self, settings: SimulatorSettings, clock: Clock) -> None:
+        scaled = settings.time_scale != 1.0
         self._settings = settings
-        self._clock = clock
+        self._clock = ScaledClock(clock, settings.time_scale) if scaled else clock
         self._quota = Quota(rpm=settings.rpm, tpm=settings.tpm)
-        self._stats = SimulatorStats()
+        self._lifetime = Lifetime(after=settings.dead_after, for_s=settings.dead_for_s)
+        self._ledger = Ledger(self._quota)
 
     async def chat(self, http: web.Request) -> web.StreamResponse:
-        return await self._counted(http, read_chat)
+        return await self._take(http, read_chat)
 
     async def completion(self, http: web.Request) -> web.StreamResponse:
-        return await self._counted(http, read_completion)
+        return await self._take(http, read_completion)
 
-    async def models(self, _: web.Request) -> web.StreamResponse:
-        return web.Response(body=write_models(_MODELS), headers=_JSON)
+    async def models(self, http: web.Request) -> web.StreamResponse:
+        if self._is_dead():
+            return await _send(http, self._last_words())
+        return await _send(
+            http, Whole(headers=(_JSON, *self._left().items()), body=write_models(_MODELS))
+        )
 
-    async def statistics(self, _: web.Request) -> web.StreamResponse:
-        return web.Response(body=msgspec.json.encode(self._stats), headers=_JSON)
+    async def statistics(self, http: web.Request) -> web.StreamResponse:
+        return await _send(http, Whole(body=msgspec.json.encode(self._ledger.statistics())))
 
     async def unknown(self, http: web.Request) -> web.StreamResponse:
-        return _error(404, f"unknown path {http.method} {http.path}", "invalid_request_error")
+        message = f"unknown path {http.method} {http.path}"
+        return await _send(http, error_reply(404, message, "invalid_request_error"))
 
-    async def _counted(
-        self, http: web.Request, read: Callable[[bytes], Call]
-    ) -> web.StreamResponse:
-        stats = self._stats
-        number = stats.calls
-        stats.calls += 1
-        stats.in_flight += 1
-        stats.max_in_flight = max(stats.max_in_flight, stats.in_flight)
+    async def _take(self, http: web.Request, read: Callable[[bytes], Call]) -> web.StreamResponse:
+        arrival = self._ledger.enter(self._clock.now())
+        ending: Ending = "gone"  # unless it gets as far as a reply
         try:
-            return await self._serve(http, read(await http.read()), number)
-        except RequestRejected as error:
-            stats.rejected += 1
-            return _error(error.status, str(error), "invalid_request_error")
+            try:
+                ending, reply = await self._decide(http, read, arrival)
+            finally:
+                self._ledger.end(ending, self._clock.now())
+            return await _send(http, reply)
         finally:
-            stats.in_flight -= 1
+            self._ledger.leave()
 
-    async def _serve(self, http: web.Request, call: Call, number: int) -> web.StreamResponse:
+    async def _decide(
+        self, http: web.Request, read: Callable[[bytes], Call], arrival: int
+    ) -> tuple[Ending, Whole | Broken]:
+        body = await http.read()
+        name = self._ledger.note(body)
+        if self._is_dead():
+            return "dead", self._last_words()
+        try:
+            call = read(body)
+        except RequestRejected as error:
+            return "rejected", error_reply(
+                error.status, str(error), "invalid_request_error", self._left()
+            )
         response = answer(call.request, call.model, self._settings.planting)
         now = self._clock.now()
         if (wait_s := self._quota.admit(now, _tokens(response))) > 0.0:
-            self._stats.limited += 1
-            headers = {"retry-after": str(ceil(wait_s)), **self._quota.headers(now)}
-            return _error(429, "rate limit reached", "rate_limit_error", headers)
-        fate = fate_of(self._settings, number)
+            headers = wait_headers(wait_s) | self._quota.headers(now)
+            return "limited", error_reply(429, "rate limit reached", "rate_limit_error", headers)
+        return await self._fulfil(http, call, response, arrival, name)
+
+    async def _fulfil(
+        self, http: web.Request, call: Call, response: Response, arrival: int, name: int
+    ) -> tuple[Ending, Whole | Broken]:
+        settings = self._settings
+        fate = fate_of(settings, arrival)
         if fate.wait_s:
             await self._clock.sleep(fate.wait_s)
-        body = write_reply(call, response, number)
-        return await self._fulfil(http, fate, body)
+            if settings.dead_as is DeadForm.closed and self._lifetime.took(arrival):
+                return "dead", self._last_words()
+        body = write_reply(
+            call, response, arrival, model_id=settings.model_id, fingerprint=settings.fingerprint
+        )
+        if fate.fault is not None:
+            return fate.fault, planted_reply(
+                fate.fault,
+                fate.form,
+                answer=body,
+                quota=self._left(),
+                retry_after_s=settings.retry_after_s,
+                unix_s=time.time(),
+            )
+        if http.transport is None or http.transport.is_closing():
+            return "gone", Broken()
+        # Nothing is awaited between here and the writing of the reply.
+        self._ledger.answer(self._clock.now(), name)
+        return "answered", Whole(headers=(_JSON, *self._left().items()), body=body)
 
-    async def _fulfil(self, http: web.Request, fate: Fate, body: bytes) -> web.StreamResponse:
-        match fate.fault:
-            case None:
-                self._stats.answered += 1
-                headers = _JSON | self._quota.headers(self._clock.now())
-                return web.Response(body=body, headers=headers)
-            case "rate_limited":
-                self._stats.rate_limited += 1
-                return _error(429, "slow down", "rate_limit_error", {"retry-after": "0"})
-            case "failed":
-                self._stats.failed += 1
-                return _error(500, "planted failure", "server_error")
-            case "cut":
-                self._stats.cut += 1
-                return await _cut(http, body)
+    def _is_dead(self) -> bool:
+        return self._lifetime.is_dead(self._clock.now(), self._ledger.calls)
+
+    def _last_words(self) -> Whole | Broken:
+        if self._settings.dead_as is DeadForm.closed:
+            return Broken()
+        return error_reply(503, "the endpoint is down", "server_error")
+
+    def _left(self) -> dict[str, str]:
+        return self._quota.headers(self._clock.now())
 
 
-async def _cut(http: web.Request, body: bytes) -> web.StreamResponse:
-    """Promise all of *body*, send half of it and hang up."""
-    reply = web.StreamResponse(headers=_JSON | {"Content-Length": str(len(body))})
-    await reply.prepare(http)
-    await reply.write(body[: len(body) // 2])
+async def _send(http: web.Request, reply: Whole | Broken) -> web.StreamResponse:
+    if isinstance(reply, Whole):
+        return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
     if http.transport is not None:
+        http.transport.write(reply.data)
+        if reply.hold:
+            await anyio.sleep_forever()  # until the caller hangs up, which cancels this
         http.transport.close()
-    return reply
-
-
-def _error(
-    status: int, message: str, kind: str, headers: dict[str, str] | None = None
-) -> web.Response:
-    return web.Response(
-        status=status, body=write_error(message, kind), headers=_JSON | (headers or {})
-    )
+    return web.Response()  # to a connection that is closed: it goes nowhere
 
 
 def _tokens(response: Response) -> int:
