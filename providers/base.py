@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from .quota import Quota
 from .settings import ModelSettings
 from .types import Request, Response
 
@@ -17,6 +18,18 @@ class Provider(Protocol):
 
     async def complete(self, request: Request) -> Response:
         """Return the response, or raise a ProviderError."""
+        ...
+
+
+@runtime_checkable
+class QuotedProvider(Protocol):
+    """What a provider adds that can tell what its endpoint says of limits; nobody has to.
+
+    A response is stored as it is, so this travels beside it.
+    """
+
+    async def complete_quoted(self, request: Request) -> tuple[Response, Quota | None]:
+        """Do what `complete` does, and return also what the reply's headers say."""
         ...
 
 
@@ -57,6 +70,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
+    endpoint: str = ""  # the user's name of it, where the model has several
 
 
 class AttemptObserver(Protocol):

@@ -14,6 +14,7 @@ import aiohttp
 
 from .errors import ConnectionFailed, SettingsInvalid, TimedOut
 from .exchange import Reply, body_limit, read_reply, secret_words
+from .quota import Quota
 from .settings import ModelSettings
 from .types import Request, Response
 from .wire import to_body
@@ -100,6 +101,10 @@ class HttpProvider:
 
     async def complete(self, request: Request) -> Response:
         """Return the response, or raise a ProviderError; one call, one attempt."""
+        return (await self.complete_quoted(request))[0]
+
+    async def complete_quoted(self, request: Request) -> tuple[Response, Quota | None]:
+        """Do the same, and return also what the endpoint says of its limits."""
         reply = await self._sender.post(self._urls[request.mode], to_body(request, self._model))
         return read_reply(
             reply, request.mode, model=self._model, now=time.time(), secrets=self._secrets

@@ -22,6 +22,7 @@ from .errors import ProviderError, SettingsInvalid
 from .exchange import read_reply, secret_words
 from .openai_tokens import Token, open_token
 from .options import OpenAIOptions, parse_options
+from .quota import Quota
 from .settings import ModelSettings
 from .types import Request, Response
 from .wire import to_body
@@ -50,6 +51,10 @@ class OpenAIProvider:
 
     async def complete(self, request: Request) -> Response:
         """Return the response, or raise a ProviderError; one call, one attempt."""
+        return (await self.complete_quoted(request))[0]
+
+    async def complete_quoted(self, request: Request) -> tuple[Response, Quota | None]:
+        """Do the same, and return also what the endpoint says of its limits."""
         carrier = await self._post(_PATHS[request.mode], to_body(request, self._model))
         return read_reply(
             carrier.extensions["reply"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .quota import Quota
+
 
 class ProviderError(Exception):
     """Root of every error that a provider raises."""
@@ -11,14 +13,21 @@ class TransientError(ProviderError):
     """Theirs, and worth another attempt."""
 
     retry_after_s: float | None = None
+    waited_s: float = 0.0  # how long the attempt had waited for its turn before it was sent
 
 
 class RateLimited(TransientError):
-    """The endpoint answered 429; *retry_after_s* is what it asked for, if it did."""
+    """The endpoint answered 429; *retry_after_s* is what it asked for, if it did.
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+    *quota* is what its headers say is left.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = None, quota: Quota | None = None
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.quota = quota
 
 
 class ServiceFailed(TransientError):
@@ -38,6 +47,10 @@ class TimedOut(TransientError):
     """No complete HTTP reply arrived within the model's timeout_s."""
 
 
+class ReplyMalformed(TransientError):
+    """A complete reply arrived that is not what the API promises: not JSON, no choices."""
+
+
 class RequestRejected(ProviderError):
     """Ours: this request will never be answered (4xx other than access and rate)."""
 
@@ -48,7 +61,7 @@ class RequestRejected(ProviderError):
 
 
 class ReplyUnusable(ProviderError):
-    """A complete reply arrived that is no answer: not JSON, no choices, too large."""
+    """A reply arrived that is no answer, and another attempt cannot mend that: too large, empty."""
 
 
 class AttemptsExhausted(ProviderError):
@@ -72,11 +85,11 @@ class AccessDenied(PoolUnavailable):
 
 
 class Outage(PoolUnavailable):
-    """Attempts were used up and the endpoint answered nobody in the meantime."""
+    """Attempts or time were used up, and the endpoint answered nobody in the meantime."""
 
 
 class BudgetReached(PoolUnavailable):
-    """The next attempt would exceed a budget of the run."""
+    """The next attempt would exceed a budget of the run or of its model."""
 
 
 class SettingsInvalid(ProviderError):

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from .errors import ReplyUnusable
+from .errors import ReplyMalformed, ReplyUnusable
+from .quota import Quota, read_quota
 from .types import Mode, Response
 from .wire import from_body
 from .wire_errors import error_from, to_excerpt
@@ -36,8 +37,8 @@ def body_limit(status: int) -> int:
 
 def read_reply(
     reply: Reply, mode: Mode, *, model: str, now: float, secrets: Sequence[str] = ()
-) -> Response:
-    """Return the response that *reply* holds, or raise the ProviderError that it stands for.
+) -> tuple[Response, Quota | None]:
+    """Return what *reply* holds and says of limits, or raise the ProviderError it stands for.
 
     *now* is Unix time. None of *secrets* is ever repeated.
     """
@@ -48,10 +49,11 @@ def read_reply(
     if len(reply.body) > BODY_LIMIT:
         raise ReplyUnusable(f"{model}: the reply is larger than {BODY_LIMIT} bytes")
     try:
-        return from_body(reply.body, mode, content_type=reply.headers.get("content-type", ""))
-    except ReplyUnusable as error:
+        response = from_body(reply.body, mode, content_type=reply.headers.get("content-type", ""))
+    except (ReplyMalformed, ReplyUnusable) as error:
         # Unchained: the cause holds the whole reply, and may hold an echoed key.
-        raise ReplyUnusable(f"{model}: {to_excerpt(str(error), secrets)}") from None
+        raise type(error)(f"{model}: {to_excerpt(str(error), secrets)}") from None
+    return response, read_quota(reply.headers)
 
 
 def secret_words(api_key: str, headers: Mapping[str, str]) -> tuple[str, ...]:

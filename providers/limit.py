@@ -1,42 +1,63 @@
-"""Who may send, and when: a slot for every attempt, the rate window, the budget.
+"""Who may send, and when: a slot for every attempt, the endpoint's rate, the budget.
 
-An attempt passes four gates, in this order. It waits for a slot, then for the rate window, both
-first come, first served and cancellable at once. It checks that nobody has cancelled it. It is
-counted against the budget. From there on it is paid for, so cancelling the caller no longer
-stops it: it runs in a shielded scope, bounded by the adapter's timeout. No gate lies behind the
-answer, and no checkpoint either: even in a cancelled scope `complete` returns it to the caller,
-who must put it away before awaiting anything.
+An attempt has its turn when four things hold at once: fewer attempts are under way than may be,
+the endpoint has not asked to be left alone, the rate window has room, the budget admits it. Most
+find all four true as they come, and pass without waiting. The others stand in one line. Only the
+first in line waits for something, whatever that is, and the next steps up when it leaves, sent or
+cancelled: first come, first served. What is counted is counted in the step in which the attempt
+goes, with no checkpoint between: who is cancelled in the line has nothing to give back.
 
-The rate comes after the slot because a call has to be sent at the moment the window counts it.
-The budget comes last because a call that was counted and never sent would make it inexact.
+From there on the attempt is paid for, so cancelling the caller no longer stops it: it runs in a
+shielded scope, bounded by the adapter's timeout. No gate lies behind the answer, and no checkpoint
+either: even in a cancelled scope `complete` returns it to the caller, who must put it away before
+awaiting anything.
+
+What comes back moves the limits: a 429 halves the attempts that may be under way (aimd.py), holds
+everybody for as long as it asks, and may teach a rate (rate.py); headers tell rates and what is
+left. That nothing is left is no news where the rate window is full itself, and moves nothing then.
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 import anyio
 import msgspec
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from .base import Attempt, AttemptObserver, Clock, Provider
+from .aimd import Concurrency
+from .base import Attempt, AttemptObserver, Clock, Provider, QuotedProvider
+from .breaker import State
 from .budget import Budget
-from .rate import RateWindow, Sent, estimate_tokens, estimate_usage
+from .errors import RateLimited, TransientError
+from .quota import LONGEST_ASKED_S, Quota
+from .rate import RateWindow, Tick, estimate_need, estimate_usage
 from .settings import Price
+from .statistics import EndpointStatistics
 from .types import Request, Response, Usage
 
+_NO_USAGE = Usage()
 
-class LimitStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """Attempts of one pool: all that were sent, those under way, queued, and ended in an error."""
 
-    sent: int
-    in_flight: int
-    waiting: int
-    failed: int
+class _Turn:
+    """One attempt that was counted, until it has ended."""
+
+    __slots__ = ("arrived_s", "need", "need_usd", "number", "started_s", "tick")
+
+    def __init__(self, arrived_s: float) -> None:
+        self.arrived_s = arrived_s
+        self.started_s = arrived_s
+        self.need = _NO_USAGE  # estimated, where somebody asks
+        self.need_usd = 0.0
+        self.number = 0
+        self.tick: Tick
 
 
 class Limited:
     """Passes requests to *inner*, at most *slots* at a time and within *rpm*, *tpm* and *budget*.
 
     Every attempt that was sent is told to *observer*, also one that failed or was abandoned.
+    *endpoint* is the user's name of where *inner* leads, and is noted in what it answers.
     """
 
     def __init__(
@@ -46,6 +67,7 @@ class Limited:
         slots: int,
         clock: Clock,
         pool: str,
+        endpoint: str = "",
         rpm: int | None = None,
         tpm: int | None = None,
         observer: AttemptObserver | None = None,
@@ -53,35 +75,34 @@ class Limited:
         budget: Budget | None = None,
     ) -> None:
         self._inner = inner
-        # A CapacityLimiter yields to the loop on every acquire: 17 microseconds instead of 2.
-        self._slots = anyio.Semaphore(slots, fast_acquire=True)
-        self._window = None if rpm is None and tpm is None else RateWindow(rpm=rpm, tpm=tpm)
-        self._turn = anyio.Lock(fast_acquire=True)
+        self._quoted = inner if isinstance(inner, QuotedProvider) else None
+        self._concurrency = Concurrency(slots)
+        self._window = RateWindow(rpm=rpm, tpm=tpm)
         self._clock = clock
         self._pool = pool
+        self._endpoint = endpoint
         self._observer = observer
         self._price = price or Price()
         self._budget = budget
+        self._line: deque[anyio.Event] = deque()
+        self._freed: anyio.Event | None = None  # made by the first in line when it needs one
+        self._held_until_s = 0.0
         self._in_flight: set[anyio.CancelScope] = set()
+        self._running = 0
         self._inside = 0
         self._sent = 0
         self._failed = 0
 
     async def complete(self, request: Request) -> Response:
         """Return the response, or raise a ProviderError; BudgetReached means nothing was sent."""
-        arrived_s = self._clock.now()
+        turn = _Turn(self._clock.now())
         self._inside += 1
         try:
-            queued = self._slots.value == 0 or self._window is not None
-            async with self._slots:
-                counted = None
-                if self._window is not None:
-                    counted = await self._wait_for_rate(self._window, estimate_tokens(request))
-                if queued:  # perhaps cancelled since, and what is sent is not taken back
-                    await checkpoint_if_cancelled()
-                if self._budget is not None:
-                    self._budget.admit()
-                return await self._attempt(request, arrived_s, counted)
+            await checkpoint_if_cancelled()  # what is sent is not taken back
+            self._weigh(turn, request)
+            if self._line or not self._may_go(turn):
+                await self._stand_in_line(turn)
+            return await self._attempt(request, turn)
         finally:
             self._inside -= 1
 
@@ -90,59 +111,162 @@ class Limited:
         for scope in self._in_flight:
             scope.shield = False
 
-    def statistics(self) -> LimitStatistics:
-        """Return the counts of this moment."""
-        in_flight = len(self._in_flight)
-        return LimitStatistics(
+    @property
+    def load(self) -> float:
+        """Calls inside, sent or waiting, for each that may be under way."""
+        return self._inside / self._concurrency.limit
+
+    def held_s(self) -> float:
+        """Return for how long the endpoint has asked to be left alone from now."""
+        return max(0.0, self._held_until_s - self._clock.now())
+
+    def statistics(self, breaker: State = "closed") -> EndpointStatistics:
+        """Return the counts of this moment, and the state of the *breaker* that lies above."""
+        return EndpointStatistics(
+            name=self._endpoint,
             sent=self._sent,
-            in_flight=in_flight,
-            waiting=self._inside - in_flight,
+            in_flight=self._running,
+            waiting=self._inside - self._running,
             failed=self._failed,
+            limit=self._concurrency.limit,
+            cuts=self._concurrency.cuts,
+            rate=self._window.sent(self._clock.now()),
+            held_s=self.held_s(),
+            breaker=breaker,
         )
 
-    async def _wait_for_rate(self, window: RateWindow, tokens: int) -> Sent:
-        async with self._turn:
-            while wait_s := window.wait_s(now := self._clock.now(), tokens):
-                await self._clock.sleep(wait_s)
-            return window.record(now, tokens)
+    def _weigh(self, turn: _Turn, request: Request) -> None:
+        """Estimate what *request* needs, if that matters to anybody."""
+        weighs = self._budget is not None and self._budget.weighs
+        if weighs or self._window.tpm is not None:
+            turn.need = estimate_need(request)
+            turn.need_usd = self._price.cost_usd(turn.need.input_tokens, turn.need.output_tokens)
 
-    async def _attempt(self, request: Request, arrived_s: float, counted: Sent | None) -> Response:
-        started_s = self._clock.now()
+    def _may_go(self, turn: _Turn) -> bool:
+        """Count the attempt of *turn* and return True, if nothing stands in its way."""
+        if self._running >= self._concurrency.limit or turn.started_s < self._held_until_s:
+            return False
+        tokens = turn.need.input_tokens + turn.need.output_tokens
+        if self._window.wait_s(turn.started_s, tokens):
+            return False
+        if self._budget is not None and not self._budget.admit(turn.need, turn.need_usd):
+            return False
+        turn.tick = self._window.record(turn.started_s, tokens)
+        turn.number = self._sent
         self._sent += 1
+        self._running += 1
+        return True
+
+    async def _stand_in_line(self, turn: _Turn) -> None:
+        """Return when the attempt of *turn* has been counted."""
+        place = anyio.Event()
+        self._line.append(place)
         try:
-            response = await self._send_shielded(request)
+            if self._line[0] is not place:
+                await place.wait()
+            while True:
+                await checkpoint_if_cancelled()
+                turn.started_s = self._clock.now()
+                if self._may_go(turn):
+                    return
+                await self._wait_for_what_stands_in_the_way(turn)
+        finally:
+            self._line.remove(place)
+            if self._line:
+                self._line[0].set()
+
+    async def _wait_for_what_stands_in_the_way(self, turn: _Turn) -> None:
+        tokens = turn.need.input_tokens + turn.need.output_tokens
+        held_s = self._held_until_s - turn.started_s
+        if self._running >= self._concurrency.limit:
+            self._freed = anyio.Event()
+            await self._freed.wait()
+        elif wait_s := max(held_s, self._window.wait_s(turn.started_s, tokens)):
+            await self._clock.sleep(wait_s)
+        else:
+            assert self._budget is not None  # nothing else is left
+            await self._budget.wait()
+
+    async def _attempt(self, request: Request, turn: _Turn) -> Response:
+        try:
+            response, quota = await self._send_shielded(request)
         except BaseException as error:
             self._failed += 1
-            self._report(arrived_s, started_s, error=type(error).__name__)
+            if isinstance(error, TransientError):
+                error.waited_s = turn.started_s - turn.arrived_s
+                if isinstance(error, RateLimited):
+                    self._refused(turn, error)
+            self._end(turn, _NO_USAGE, error=type(error).__name__)
             raise
+        self._concurrency.answered()
+        if quota is not None:
+            self._heed(quota, turn)
         usage = response.usage or estimate_usage(request, response)
-        if self._window is not None and counted is not None:
-            self._window.correct(counted, usage.input_tokens + usage.output_tokens)
-        self._report(arrived_s, started_s, usage=usage)
+        self._end(turn, usage)
+        if self._endpoint:
+            response = msgspec.structs.replace(response, endpoint=self._endpoint)
         return response
 
-    async def _send_shielded(self, request: Request) -> Response:
+    async def _send_shielded(self, request: Request) -> tuple[Response, Quota | None]:
         with anyio.CancelScope(shield=True) as scope:
             self._in_flight.add(scope)
             try:
-                return await self._inner.complete(request)
+                if self._quoted is not None:
+                    return await self._quoted.complete_quoted(request)
+                return await self._inner.complete(request), None
             finally:
                 self._in_flight.discard(scope)
         raise AssertionError("nothing cancels this scope itself")
 
-    def _report(
-        self, arrived_s: float, started_s: float, *, usage: Usage | None = None, error: str = ""
-    ) -> None:
-        usage = usage or Usage()
+    def _refused(self, turn: _Turn, error: RateLimited) -> None:
+        """Do what a 429 asks for."""
+        now = self._clock.now()
+        asked_s = min(LONGEST_ASKED_S, error.retry_after_s or 0.0)
+        self._hold(now + asked_s)
+        if error.quota is not None:
+            self._learn(error.quota)
+        if not self._window.refuse(turn.tick, now, asked_s):
+            self._concurrency.refused(turn.number, self._sent)
+
+    def _heed(self, quota: Quota, turn: _Turn) -> None:
+        """Do what the headers of an answer ask for.
+
+        They may be as old as the call: how long to stay away counts from when that was sent.
+        """
+        self._learn(quota)
+        requests_gone, tokens_gone = quota.requests.asked_s > 0.0, quota.tokens.asked_s > 0.0
+        if not requests_gone and not tokens_gone:
+            return
+        if not self._window.foresees(requests=requests_gone, tokens=tokens_gone):
+            self._concurrency.refused(turn.number, self._sent)
+            self._hold(turn.started_s + quota.asked_s)
+
+    def _learn(self, quota: Quota) -> None:
+        self._window.tell(rpm=quota.requests.per_minute, tpm=quota.tokens.per_minute)
+
+    def _hold(self, until_s: float) -> None:
+        self._held_until_s = max(self._held_until_s, until_s)
+
+    def _end(self, turn: _Turn, usage: Usage, *, error: str = "") -> None:
+        """Give the slot back, and tell whom it concerns how the attempt ended."""
+        self._running -= 1
+        if self._freed is not None:
+            self._freed.set()
+            self._freed = None
+        tokens = usage.input_tokens + usage.output_tokens
         cost_usd = self._price.cost_usd(usage.input_tokens, usage.output_tokens)
+        if not error:
+            estimated = turn.need.input_tokens + turn.need.output_tokens
+            self._window.correct(turn.tick, estimated, tokens)
         if self._budget is not None:
-            self._budget.spend(usage, cost_usd)
+            self._budget.settle(usage, cost_usd, need=turn.need, need_usd=turn.need_usd)
         if self._observer is not None:
             self._observer.attempt_ended(
                 Attempt(
                     pool=self._pool,
-                    waited_s=started_s - arrived_s,
-                    took_s=self._clock.now() - started_s,
+                    endpoint=self._endpoint,
+                    waited_s=turn.started_s - turn.arrived_s,
+                    took_s=self._clock.now() - turn.started_s,
                     error=error,
                     input_tokens=usage.input_tokens,
                     output_tokens=usage.output_tokens,

@@ -1,4 +1,4 @@
-"""One model, ready to be called: adapter, limits and retry, opened from what the user wrote."""
+"""One model, ready to be called: adapters, limits, failover and retry, opened from its settings."""
 
 from __future__ import annotations
 
@@ -8,21 +8,39 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import msgspec
 
 from .base import AttemptObserver, Clock, OpenProvider, Provider
-from .budget import Budget
+from .budget import Budget, Spent
 from .errors import AccessDenied, Outage, ReplyUnusable, RequestRejected, SettingsInvalid
-from .limit import Limited, LimitStatistics
+from .failover import Endpoint, Failover
+from .limit import Limited
 from .retry import Retrying
-from .settings import ModelSettings, check_provider
+from .settings import EndpointSettings, ModelSettings, check_provider
+from .statistics import PoolStatistics
 from .types import Request, Response
 
 
-class Pool:
-    """Answers requests to one model, *name*d by the user."""
+class _Place(msgspec.Struct, frozen=True, kw_only=True):
+    """One endpoint as it is to be opened."""
 
-    def __init__(self, name: str, *, retrying: Provider, limited: Limited) -> None:
+    name: str
+    settings: ModelSettings
+    key_path: str  # where its key is named
+
+
+class Pool:
+    """Answers requests to one model, *name*d by the user; *budget* is what it may spend."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        retrying: Provider,
+        limited: Limited | Failover,
+        budget: Budget | None = None,
+    ) -> None:
         self.name = name
         self._retrying = retrying
         self._limited = limited
+        self._budget = budget or Budget()
 
     async def complete(self, request: Request) -> Response:
         """Return the response, or raise a ProviderError."""
@@ -32,9 +50,14 @@ class Pool:
         """Let cancellation reach the attempts that are under way."""
         self._limited.abandon()
 
-    def statistics(self) -> LimitStatistics:
+    def statistics(self) -> PoolStatistics:
         """Return what was sent and what is under way at this moment."""
-        return self._limited.statistics()
+        found = self._limited.statistics()
+        return found if isinstance(found, PoolStatistics) else PoolStatistics(endpoints=(found,))
+
+    def spent(self) -> Spent:
+        """Return what this model has spent, earlier sessions of its run included."""
+        return self._budget.spent()
 
 
 @asynccontextmanager
@@ -46,41 +69,75 @@ async def open_pool(
     clock: Clock,
     observer: AttemptObserver | None = None,
     budget: Budget | None = None,
+    spent: Spent | None = None,
     openers: Mapping[str, OpenProvider] = {},
 ) -> AsyncIterator[Pool]:
     """Open the pool of the model that the user calls *name*.
 
     Keys are looked up in *environ*, now and only now. *openers* are the providers that are not
-    built in. Raises SettingsInvalid, naming the setting, for what cannot be used.
+    built in. The model's own budget lies under *budget*, and *spent* counts against it already.
+    Raises SettingsInvalid, naming the setting, for what cannot be used.
     """
     path = f"models.{name}"
     settings.check(path)
     check_provider(path, settings.provider, openers)
-    settings, key_path = _at_one_address(settings, path)
+    open_adapter = _opener(settings.provider, path, openers)
+    own = settings.budget
+    budget = Budget(
+        calls=own.calls,
+        tokens=own.tokens,
+        cost_usd=own.cost_usd,
+        spent=spent,
+        parent=budget,
+        path=f"{path}.budget",
+    )
     async with AsyncExitStack() as stack:
-        opened = _opener(settings.provider, path, openers)(
-            settings,
-            slots=settings.slots,
-            api_key=_resolve_key(key_path, settings.api_key_env, environ),
-            headers=_resolve_headers(path, settings.headers, environ),
-        )
-        try:
-            adapter = await stack.enter_async_context(opened)
-        except SettingsInvalid as error:
-            raise SettingsInvalid(f"{path}.{error}") from error
-        limited = Limited(
-            adapter,
-            slots=settings.slots,
-            rpm=settings.rpm,
-            tpm=settings.tpm,
+        endpoints = []
+        for place in _places(settings, path):
+            adapter = await _open_adapter(stack, open_adapter, place, path, environ)
+            limited = Limited(
+                adapter,
+                slots=place.settings.slots,
+                rpm=place.settings.rpm,
+                tpm=place.settings.tpm,
+                clock=clock,
+                pool=name,
+                endpoint=place.name,
+                observer=observer,
+                price=settings.price,
+                budget=budget,
+            )
+            endpoints.append(Endpoint(place.name, limited))
+        several = len(endpoints) > 1
+        door = Failover(endpoints, clock=clock) if several else endpoints[0].limited
+        retrying = Retrying(
+            door,
+            attempts=settings.attempts,
+            deadline_s=settings.deadline_s,
             clock=clock,
             pool=name,
-            observer=observer,
-            price=settings.price,
-            budget=budget,
         )
-        retrying = Retrying(limited, attempts=settings.attempts, clock=clock, pool=name)
-        yield Pool(name, retrying=retrying, limited=limited)
+        yield Pool(name, retrying=retrying, limited=door, budget=budget)
+
+
+async def _open_adapter(
+    stack: AsyncExitStack,
+    open_adapter: OpenProvider,
+    place: _Place,
+    path: str,
+    environ: Mapping[str, str],
+) -> Provider:
+    settings = place.settings
+    opened = open_adapter(
+        settings,
+        slots=settings.slots,
+        api_key=_resolve_key(f"{place.key_path}.api_key_env", settings.api_key_env, environ),
+        headers=_resolve_headers(path, settings.headers, environ),
+    )
+    try:
+        return await stack.enter_async_context(opened)
+    except SettingsInvalid as error:
+        raise SettingsInvalid(f"{path}.{error}") from error
 
 
 def _opener(provider: str, path: str, openers: Mapping[str, OpenProvider]) -> OpenProvider:
@@ -130,16 +187,23 @@ async def preflight(pool: Pool, request: Request) -> Response:
         ) from error
 
 
-def _at_one_address(settings: ModelSettings, path: str) -> tuple[ModelSettings, str]:
-    """Return *settings* with its one endpoint, if any, written out, and where its key is named."""
+def _places(settings: ModelSettings, path: str) -> tuple[_Place, ...]:
+    """Return the settings of each endpoint; one of a base_url has no name."""
     if not settings.endpoints:
-        return settings, f"{path}.api_key_env"
-    if len(settings.endpoints) > 1:
-        raise SettingsInvalid(
-            f"{path}.endpoints: several endpoints are not supported in this version"
+        return (_Place(name="", settings=settings, key_path=path),)
+    return tuple(
+        _Place(
+            name=settings.endpoint_name(index),
+            settings=_at_one_address(settings, endpoint),
+            key_path=f"{path}.endpoints[{index}]" if endpoint.api_key_env else path,
         )
-    endpoint = settings.endpoints[0]
-    settings = msgspec.structs.replace(
+        for index, endpoint in enumerate(settings.endpoints)
+    )
+
+
+def _at_one_address(settings: ModelSettings, endpoint: EndpointSettings) -> ModelSettings:
+    """Return *settings* with *endpoint* written out as their one address."""
+    return msgspec.structs.replace(
         settings,
         base_url=endpoint.base_url,
         endpoints=(),
@@ -148,9 +212,6 @@ def _at_one_address(settings: ModelSettings, path: str) -> tuple[ModelSettings, 
         rpm=settings.rpm if endpoint.rpm is None else endpoint.rpm,
         tpm=settings.tpm if endpoint.tpm is None else endpoint.tpm,
     )
-    settings.check(f"{path}.endpoints[0]")
-    key_at = f"{path}.endpoints[0]" if endpoint.api_key_env else path
-    return settings, f"{key_at}.api_key_env"
 
 
 def _resolve_headers(

@@ -10,6 +10,7 @@ import msgspec
 
 from .errors import SettingsInvalid
 from .options import OpenAIOptions, parse_options, suggest
+from .sim_writer import Relation
 from .types import Mode
 
 BUILT_IN = ("http", "openai", "vllm", "simulated")
@@ -17,6 +18,7 @@ BUILT_IN = ("http", "openai", "vllm", "simulated")
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_HEADERS = re.compile(r"auth|key|token|cookie|secret", re.IGNORECASE)
 
@@ -30,6 +32,21 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def cost_usd(self, input_tokens: int, output_tokens: int) -> float:
         """Return what so many tokens cost."""
         return (input_tokens * self.input_per_mtok + output_tokens * self.output_per_mtok) / 1e6
+
+
+class BudgetTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits on what may be sent; cached answers are free."""
+
+    calls: int | None = None
+    tokens: int | None = None
+    cost_usd: NotNegative | None = None
+
+    def check(self, path: str) -> None:
+        """Raise SettingsInvalid naming *path* and the setting when a limit admits nothing."""
+        for name in ("calls", "tokens"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SettingsInvalid(f"{path}.{name} must be at least 1, got {value}")
 
 
 class SamplingTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,7 +68,8 @@ class Planting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     *traits* whose cue (a case-insensitive substring) is in the prompt, times the factor of the
     question's category and language, at most 1. *claims* says whom it then claims to be.
     A helper or judge errs with probability *error*; a helper drops its template's cue (every
-    word of *traits*) with probability *forget*.
+    word of *traits*) with probability *forget*. A writer ("sim-writer...") answers any prompt as a
+    model that stands in *relation* to the first one of *family*.
     """
 
     seed: int = 0
@@ -64,12 +82,18 @@ class Planting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     )
     error: Share = 0.0
     forget: Share = 0.1
+    family: int = 0
+    relation: Relation = "copy"
 
 
 class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One address of a model that has several."""
+    """One address of a model that has several, or one of several keys for it.
+
+    *name* says which one answered; without one it is its number, from 1.
+    """
 
     base_url: str
+    name: str = ""
     api_key_env: str = ""
     slots: int | None = None
     rpm: int | None = None
@@ -95,8 +119,10 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     rpm: int | None = None
     tpm: int | None = None
     attempts: int = 6
-    timeout_s: float = 120.0
+    timeout_s: float = 120.0  # for one attempt
+    deadline_s: float = 600.0  # for one call with all of its attempts and the waits between
     price: Price = Price()
+    budget: BudgetTable = BudgetTable()
     headers: dict[str, str] = {}
     sampling: SamplingTable = SamplingTable()
     planting: Planting = Planting()
@@ -111,8 +137,10 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             value = getattr(self, name)
             if value is not None and value < least:
                 raise SettingsInvalid(f"{path}.{name} must be at least {least}, got {value}")
-        if not self.timeout_s > 0:
-            raise SettingsInvalid(f"{path}.timeout_s must be above 0, got {self.timeout_s}")
+        for name in ("timeout_s", "deadline_s"):
+            if not getattr(self, name) > 0:
+                raise SettingsInvalid(f"{path}.{name} must be above 0, got {getattr(self, name)}")
+        self.budget.check(f"{path}.budget")
         if not self.model:
             raise SettingsInvalid(f"{path}.model must not be empty")
         if self.mode == "completion" and self.prompt_template.count("{prompt}") != 1:
@@ -120,10 +148,20 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         _check_variable(f"{path}.api_key_env", self.api_key_env)
         self._check_headers(path)
         self._check_addresses(path)
+        self._check_endpoints(path)
         if self.provider == "openai":
             self._check_openai(path)
         elif self.options and self.provider in BUILT_IN:
             raise SettingsInvalid(f"{path}.options: provider {self.provider} has no options")
+
+    def endpoint_name(self, index: int) -> str:
+        """Return what endpoint number *index*, from 0, is called."""
+        return self.endpoints[index].name or str(index + 1)
+
+    @property
+    def all_slots(self) -> int:
+        """The attempts that may be under way at all endpoints together."""
+        return sum(endpoint.slots or self.slots for endpoint in self.endpoints) or self.slots
 
     def _check_headers(self, path: str) -> None:
         for name, value in self.headers.items():
@@ -155,7 +193,25 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             _check_url(f"{path}.base_url", self.base_url)
         for index, endpoint in enumerate(self.endpoints):
             _check_url(f"{path}.endpoints[{index}].base_url", endpoint.base_url)
-            _check_variable(f"{path}.endpoints[{index}].api_key_env", endpoint.api_key_env)
+
+    def _check_endpoints(self, path: str) -> None:
+        names: list[str] = []
+        for index, endpoint in enumerate(self.endpoints):
+            here = f"{path}.endpoints[{index}]"
+            _check_variable(f"{here}.api_key_env", endpoint.api_key_env)
+            for name in ("slots", "rpm", "tpm"):
+                value = getattr(endpoint, name)
+                if value is not None and value < 1:
+                    raise SettingsInvalid(f"{here}.{name} must be at least 1, got {value}")
+            if not _NAME.fullmatch(self.endpoint_name(index)):
+                raise SettingsInvalid(
+                    f"{here}.name: a name has letters, digits, dot, dash and underscore"
+                )
+            if self.endpoint_name(index) in names:
+                raise SettingsInvalid(
+                    f"{here}.name: another endpoint is called {self.endpoint_name(index)} already"
+                )
+            names.append(self.endpoint_name(index))
 
 
 def check_provider(path: str, provider: str, plugins: Collection[str] = ()) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from .settings import Planting
+from .sim_compare import compare_text
 from .sim_text import (
     VENDOR_NAMES,
     Dice,
@@ -52,8 +53,10 @@ _UNREADABLE = (
 
 
 def judge_text(request: Request, model: str, planting: Planting) -> str:
-    """Return a judge's reply to an identity prompt."""
+    """Return a judge's reply to a prompt about identity or likeness."""
     task, prompt = task_of(request)
+    if task == "similarity":
+        return compare_text(request, prompt, model, planting)
     response = _block(prompt, "response")
     dice = dice_for(request, model, planting)
     errs = dice.uniform("error") < planting.error

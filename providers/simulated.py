@@ -11,6 +11,7 @@ from .settings import ModelSettings, Planting
 from .sim_helper import helper_text
 from .sim_judge import judge_text
 from .sim_target import planted_claim, planted_rate, target_text
+from .sim_writer import write_answer
 from .types import Request, Response, Usage
 
 __all__ = ["SimulatedProvider", "answer", "open_simulated", "planted_claim", "planted_rate"]
@@ -19,8 +20,8 @@ __all__ = ["SimulatedProvider", "answer", "open_simulated", "planted_claim", "pl
 class SimulatedProvider:
     """A model that behaves as its *planting* says; its role is in its name.
 
-    "sim-helper..." rewrites templates, "sim-judge..." reads responses, and any other name is a
-    target.
+    "sim-helper..." rewrites templates, "sim-judge..." reads responses, "sim-writer..." answers any
+    prompt, and any other name is a target.
     """
 
     def __init__(self, model: str, planting: Planting) -> None:
@@ -50,11 +51,26 @@ def answer(request: Request, model: str, planting: Planting) -> Response:
         text = helper_text(request, model, planting)
     elif model.startswith("sim-judge"):
         text = judge_text(request, model, planting)
+    elif model.startswith("sim-writer"):
+        text = writer_text(request, planting)
     else:
         text = target_text(request, model, planting)
     asked = sum(len(message.content) for message in request.messages)
     usage = Usage(input_tokens=_tokens(asked), output_tokens=_tokens(len(text)))
     return Response(text=text, usage=usage, model=model)
+
+
+def writer_text(request: Request, planting: Planting) -> str:
+    """Return a writer's answer to a whole conversation."""
+    temperature = request.sampling.temperature or 0.0
+    return write_answer(
+        "\n".join(message.content for message in request.messages if message.role == "user"),
+        family=planting.family,
+        relation=planting.relation,
+        model=planting.seed,
+        draw=request.draw if temperature > 0.0 else 0,
+        temperature=temperature,
+    )
 
 
 def _tokens(characters: int) -> int:

@@ -72,6 +72,14 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int = 0
 
 
+class TokenLogprob(msgspec.Struct, frozen=True, kw_only=True):
+    """One token of an answer with its log probability, and the likeliest tokens in its place."""
+
+    token: str
+    logprob: float
+    alternatives: tuple[tuple[str, float], ...] = ()
+
+
 class Response(msgspec.Struct, frozen=True, kw_only=True):
     """One complete reply.
 
@@ -86,3 +94,5 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     model: str = ""  # the id that the endpoint says answered
     fingerprint: str = ""
+    logprobs: tuple[TokenLogprob, ...] = ()  # of *text*, where they were asked for and given
+    endpoint: str = ""  # the user's name of the one that answered, where a model has several

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from .errors import ReplyUnusable, RequestRejected, SettingsInvalid
-from .types import FinishReason, Mode, Request, Response, Usage
+from .errors import ReplyMalformed, ReplyUnusable, RequestRejected, SettingsInvalid
+from .types import FinishReason, Mode, Request, Response, TokenLogprob, Usage
 from .wire_errors import to_excerpt, to_token
 
 _FINISH: dict[str, FinishReason] = {
@@ -44,6 +44,20 @@ class _Message(msgspec.Struct):
 class _ChatChoice(msgspec.Struct):
     message: _Message
     finish_reason: str | None = None
+    logprobs: Any = None  # of no use in another shape, and no reason to lose the answer
+
+
+class _TopLogprob(msgspec.Struct):
+    token: str
+    logprob: float
+
+
+class _TokenLogprob(_TopLogprob):
+    top_logprobs: list[_TopLogprob] = []
+
+
+class _Logprobs(msgspec.Struct):
+    content: list[_TokenLogprob] = []
 
 
 class _CompletionChoice(msgspec.Struct):
@@ -122,17 +136,21 @@ def _parse_extra(text: str, body: Mapping[str, object]) -> dict[str, object]:
 def from_body(data: bytes, mode: Mode, *, content_type: str = "") -> Response:
     """Return the response that a reply with status 200 holds.
 
-    Raises ReplyUnusable when it holds none; *content_type* only makes that message clearer.
+    Raises ReplyMalformed when it is not what the API promises, and ReplyUnusable when it is and
+    yet holds no answer; *content_type* only makes the message clearer.
     """
     reply = _decode(data, mode, content_type)
     if not reply.choices:
         if reply.error is not None:
-            raise ReplyUnusable(f"the reply is an error of type {_error_type(reply.error)}")
-        raise ReplyUnusable("the reply has no choices")
+            raise ReplyMalformed(f"the reply is an error of type {_error_type(reply.error)}")
+        raise ReplyMalformed("the reply has no choices")
     choice = reply.choices[0]
     finish = _FINISH.get(choice.finish_reason or "", "other")
+    logprobs: tuple[TokenLogprob, ...] = ()
     if isinstance(choice, _ChatChoice):
         content, refusal, reasoning = _read_message(choice.message)
+        if choice.logprobs is not None:
+            logprobs = _read_logprobs(choice.logprobs)
     else:
         content, refusal, reasoning = choice.text, "", ""
     if content is None:
@@ -149,6 +167,23 @@ def from_body(data: bytes, mode: Mode, *, content_type: str = "") -> Response:
         usage=_to_usage(reply.usage),
         model=reply.model or "",
         fingerprint=reply.system_fingerprint or "",
+        logprobs=logprobs,
+    )
+
+
+def _read_logprobs(given: object) -> tuple[TokenLogprob, ...]:
+    """Return the log probabilities of a reply, none when they have another shape."""
+    try:
+        found = msgspec.convert(given, _Logprobs)
+    except msgspec.ValidationError:
+        return ()
+    return tuple(
+        TokenLogprob(
+            token=token.token,
+            logprob=token.logprob,
+            alternatives=tuple((other.token, other.logprob) for other in token.top_logprobs),
+        )
+        for token in found.content
     )
 
 
@@ -182,12 +217,12 @@ def _decode(data: bytes, mode: Mode, content_type: str) -> _ChatReply | _Complet
         except (msgspec.DecodeError, UnicodeDecodeError):
             return decoder.decode(_mend(data))
     except msgspec.ValidationError as error:
-        raise ReplyUnusable(f"the reply is JSON of another shape: {error}") from error
+        raise ReplyMalformed(f"the reply is JSON of another shape: {error}") from error
     except RecursionError as error:
-        raise ReplyUnusable("the reply is JSON of another shape: nested too deeply") from error
+        raise ReplyMalformed("the reply is JSON of another shape: nested too deeply") from error
     except ValueError as error:
         named = to_excerpt(content_type) or "missing"
-        raise ReplyUnusable(f"the reply is not JSON (content type: {named})") from error
+        raise ReplyMalformed(f"the reply is not JSON (content type: {named})") from error
 
 
 def _mend(data: bytes) -> bytes:

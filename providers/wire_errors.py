@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 from .errors import (
     AccessDenied,
@@ -17,6 +14,7 @@ from .errors import (
     ServiceFailed,
     TimedOut,
 )
+from .quota import read_quota, retry_after_s
 
 EXCERPT_CHARACTERS = 200
 
@@ -59,9 +57,12 @@ def error_from(
     if status == 408:
         return TimedOut(message)
     if status == 429:
-        return RateLimited(message, retry_after_s=_retry_after_s(headers, now))
+        asked_s, quota = retry_after_s(headers, now), read_quota(headers)
+        if asked_s is None and quota is not None:
+            asked_s = quota.asked_s or None
+        return RateLimited(message, retry_after_s=asked_s, quota=quota)
     if status >= 500:
-        return ServiceFailed(message, status=status, retry_after_s=_retry_after_s(headers, now))
+        return ServiceFailed(message, status=status, retry_after_s=retry_after_s(headers, now))
     return RequestRejected(message, status=status, code=code)
 
 
@@ -98,20 +99,3 @@ def _read_error(body: bytes, secrets: Sequence[str]) -> tuple[str, str]:
         to_excerpt(words, secrets) if isinstance(words, str) else "",
         to_token(inner.get("code"), secrets),
     )
-
-
-def _retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) * unit
-        except ValueError:
-            continue
-        if math.isfinite(seconds):
-            return max(0.0, seconds)
-    try:
-        date = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, date.timestamp() - now)

@@ -23,6 +23,7 @@ from hydrometer.providers.errors import (
     ConnectionFailed,
     ProviderError,
     RateLimited,
+    ReplyMalformed,
     ReplyUnusable,
     RequestRejected,
     ServiceFailed,
@@ -141,10 +142,9 @@ LIMITED: Mapping[str, float | None] = {
     "limited-ms": 1.5,
     "limited-s": 7.0,
 }
-UNUSABLE: Mapping[str, str] = {
+MALFORMED: Mapping[str, str] = {
     "empty-choices": "the reply has no choices",
     "no-choices": "the reply has no choices",
-    "null-stop": "the reply has no content (finish_reason stop)",
     "error-in-200": "the reply is an error of type server_error",
     "not-json": "the reply is not JSON (content type: application/json)",
     "empty-body": "the reply is not JSON (content type: application/json)",
@@ -155,6 +155,9 @@ UNUSABLE: Mapping[str, str] = {
     "array": "the reply is JSON of another shape: Expected `object`, got `array`",
     "wrong-shape": "the reply is JSON of another shape: Expected `str | array | null`, "
     "got `int` - at `$.choices[0].message.content`",
+}
+UNUSABLE: Mapping[str, str] = {
+    "null-stop": "the reply has no content (finish_reason stop)",
     "big": f"the reply is larger than {BODY_LIMIT} bytes",
     "big-chunked": f"the reply is larger than {BODY_LIMIT} bytes",
     "bomb": f"the reply is larger than {BODY_LIMIT} bytes",
@@ -218,7 +221,7 @@ async def test_completion_request_goes_to_its_own_path(
 
     # The echo answers in the form of a chat, so the request is read from what the reply lacks.
     async with opened(adapter, server.url, "echo") as provider:
-        with pytest.raises(ReplyUnusable, match="missing required field `text`"):
+        with pytest.raises(ReplyMalformed, match="missing required field `text`"):
             await provider.complete(request)
 
 
@@ -354,6 +357,14 @@ async def test_call_that_fails_is_sent_once(
     await failure(adapter, server.url, model)
 
     assert server.calls(model) == before + 1
+
+
+@pytest.mark.parametrize("model", sorted(MALFORMED))
+async def test_reply_is_malformed(server: Server, adapter: OpenProvider, model: str) -> None:
+    error = await failure(adapter, server.url, model)
+
+    assert isinstance(error, ReplyMalformed)
+    assert str(error) == f"{model}: {MALFORMED[model]}"
 
 
 @pytest.mark.parametrize("model", sorted(UNUSABLE))

@@ -18,7 +18,7 @@ from hydrometer.providers.base import Attempt, Provider
 from hydrometer.providers.budget import Budget, Spent
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.errors import BudgetReached, ProviderError, ServiceFailed
-from hydrometer.providers.limit import Limited, LimitStatistics
+from hydrometer.providers.limit import Limited
 from hydrometer.providers.retry import Retrying
 from hydrometer.providers.settings import Price
 from hydrometer.providers.types import Request, Response, Usage
@@ -56,6 +56,12 @@ class TakesTime:
         return self._answer
 
 
+def counts(limited: Limited) -> tuple[int, int, int, int]:
+    """How many attempts were sent, are in flight, wait and failed."""
+    found = limited.statistics()
+    return found.sent, found.in_flight, found.waiting, found.failed
+
+
 async def test_no_more_attempts_run_than_there_are_slots() -> None:
     inner = GatedProvider(make_response())
     limited = Limited(inner, slots=2, clock=FakeClock(), pool="qwen")
@@ -64,11 +70,11 @@ async def test_no_more_attempts_run_than_there_are_slots() -> None:
         for _ in range(5):
             group.start_soon(limited.complete, make_request())
         await anyio.wait_all_tasks_blocked()
-        during = limited.statistics()
+        during = counts(limited)
         inner.gate.set()
 
-    assert during == LimitStatistics(sent=2, in_flight=2, waiting=3, failed=0)
-    assert limited.statistics() == LimitStatistics(sent=5, in_flight=0, waiting=0, failed=0)
+    assert during == (2, 2, 3, 0)
+    assert counts(limited) == (5, 0, 0, 0)
 
 
 async def test_failed_attempt_gives_its_slot_back() -> None:
@@ -79,7 +85,7 @@ async def test_failed_attempt_gives_its_slot_back() -> None:
         await limited.complete(make_request())
 
     assert await limited.complete(make_request()) == make_response()
-    assert limited.statistics() == LimitStatistics(sent=2, in_flight=0, waiting=0, failed=1)
+    assert counts(limited) == (2, 0, 0, 1)
 
 
 async def test_observer_is_told_what_an_attempt_took_and_cost() -> None:
@@ -102,7 +108,7 @@ async def test_observer_is_told_what_an_attempt_took_and_cost() -> None:
         pool="qwen", waited_s=0.0, took_s=2.0, input_tokens=3, output_tokens=1, cost_usd=5.0
     )
     assert observer.attempts[0] == first
-    assert observer.attempts[1].waited_s == pytest.approx(58.0, abs=0.01)
+    assert observer.attempts[1].waited_s == pytest.approx(59.0, abs=0.01)
 
 
 async def test_observer_is_told_of_failures_by_class() -> None:
@@ -181,7 +187,7 @@ async def test_waiting_for_the_rate_is_cancelled_at_once() -> None:
     await limited.complete(make_request())
     await cancelled_while_blocked(limited.complete, calls=3)
 
-    assert limited.statistics() == LimitStatistics(sent=1, in_flight=0, waiting=0, failed=0)
+    assert counts(limited) == (1, 0, 0, 0)
 
 
 async def test_cancelled_task_sends_nothing_more() -> None:
@@ -289,7 +295,7 @@ async def test_abandoned_attempts_are_cancelled(order: str) -> None:
 
     assert inner.cancelled == 2
     assert [attempt.error for attempt in observer.attempts] == ["CancelledError"] * 2
-    assert limited.statistics() == LimitStatistics(sent=2, in_flight=0, waiting=0, failed=2)
+    assert counts(limited) == (2, 0, 0, 2)
 
 
 async def test_abandoning_cancels_nothing_that_nobody_cancelled() -> None:
@@ -332,16 +338,16 @@ async def test_budget_is_shared_by_pools() -> None:
     with pytest.raises(BudgetReached):
         await pools[2].complete(make_request())
 
-    assert pools[2].statistics() == LimitStatistics(sent=0, in_flight=0, waiting=0, failed=0)
+    assert counts(pools[2]) == (0, 0, 0, 0)
 
 
 def test_budgets_of_tokens_and_money_count_what_is_spent() -> None:
     tokens, money = Budget(tokens=10), Budget(cost_usd=0.5)
     for budget in (tokens, money):
         budget.admit()
-        budget.spend(Usage(input_tokens=6, output_tokens=3), 0.25)
+        budget.settle(Usage(input_tokens=6, output_tokens=3), 0.25)
         budget.admit()
-        budget.spend(Usage(input_tokens=6, output_tokens=3), 0.25)
+        budget.settle(Usage(input_tokens=6, output_tokens=3), 0.25)
 
     with pytest.raises(BudgetReached, match=r"^budget tokens = 10 is reached: 18 tokens spent$"):
         tokens.admit()

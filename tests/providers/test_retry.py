@@ -25,6 +25,7 @@ from hydrometer.providers.errors import (
     Outage,
     ProviderError,
     RateLimited,
+    ReplyMalformed,
     ReplyUnusable,
     RequestRejected,
     ServiceFailed,
@@ -32,7 +33,7 @@ from hydrometer.providers.errors import (
     TimedOut,
     TransientError,
 )
-from hydrometer.providers.retry import Retrying, is_answer, wait_s
+from hydrometer.providers.retry import Retrying, is_answer, next_backoff_s, wait_s
 from hydrometer.providers.types import Request, Response
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,11 +45,12 @@ TRANSIENT = (
     ServiceFailed("down", status=503),
     ConnectionFailed("cut"),
     TimedOut("late"),
+    ReplyMalformed("not JSON"),
 )
 FINAL = (
     AccessDenied("wrong key", status=401),
     BudgetReached("spent"),
-    ReplyUnusable("no choices"),
+    ReplyUnusable("too large"),
     RequestRejected("too long", status=400),
     SettingsInvalid("no"),
 )
@@ -80,7 +82,7 @@ async def test_transient_error_is_tried_again(error: TransientError) -> None:
     inner = ScriptedProvider(error, error, make_response("hi"))
 
     assert await retrying(inner, clock).complete(make_request()) == make_response("hi")
-    assert clock.slept == [0.25, 0.5]
+    assert clock.slept == [0.75, 2.25]
     assert inner.requests == [make_request()] * 3
 
 
@@ -271,27 +273,144 @@ async def test_backoff_is_cancelled_at_once() -> None:
     assert len(inner.requests) == 1
 
 
-@given(
-    asked=st.none() | st.floats(0, 1e6),
-    attempt=st.integers(1, 10_000),
-    jitter=st.floats(0, 1, exclude_max=True),
-)
-def test_wait_is_what_was_asked_or_a_bounded_backoff(
-    asked: float | None, attempt: int, jitter: float
+@given(asked=st.none() | st.floats(0, 1e6), backoff_s=st.floats(0.25, 30.0))
+def test_wait_is_what_was_asked_within_reason_or_the_backoff(
+    asked: float | None, backoff_s: float
 ) -> None:
-    waited = wait_s(RateLimited("x", retry_after_s=asked), attempt=attempt, jitter=jitter)
+    waited = wait_s(RateLimited("x", retry_after_s=asked), backoff_s=backoff_s)
 
-    backoff = min(30.0, 0.25 * 2.0 ** min(attempt - 1, 100))
-    assert waited >= min(asked or 0.0, 300.0)
-    assert waited <= max(min(asked or 0.0, 300.0), jitter * backoff)
+    assert waited == max(backoff_s, min(asked or 0.0, 300.0))
 
 
-def test_backoff_doubles_up_to_its_bound() -> None:
-    error = ConnectionFailed("cut")
+@given(jitters=st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=30))
+def test_backoff_is_drawn_between_the_first_and_thrice_the_one_before(
+    jitters: list[float],
+) -> None:
+    backoff_s = 0.25
+    for jitter in jitters:
+        before_s, backoff_s = backoff_s, next_backoff_s(backoff_s, jitter=jitter)
 
-    waits = [wait_s(error, attempt=attempt, jitter=1.0) for attempt in range(1, 11)]
+        assert 0.25 <= backoff_s <= min(30.0, 3 * before_s)
+        assert backoff_s == pytest.approx(min(30.0, 0.25 + jitter * (3 * before_s - 0.25)))
 
-    assert waits == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+
+def test_backoff_grows_up_to_its_bound() -> None:
+    waits = [0.25]
+    for _ in range(6):
+        waits.append(next_backoff_s(waits[-1], jitter=1.0))
+
+    assert waits == [0.25, 0.75, 2.25, 6.75, 20.25, 30.0, 30.0]
+
+
+class TakesTenSeconds:
+    """Fails after ten seconds of *clock*, and keeps when it was asked."""
+
+    def __init__(self, clock: FakeClock, *, answers: str = "") -> None:
+        self._clock = clock
+        self._answers = answers
+        self.asked_s: list[float] = []
+
+    async def complete(self, request: Request) -> Response:
+        if request.messages[-1].content == self._answers:
+            return make_response()
+        self.asked_s.append(self._clock.now())
+        self._clock.time += 10.0
+        raise TimedOut("m: no complete reply within 10 s")
+
+
+async def test_no_attempt_begins_after_the_deadline() -> None:
+    clock = FakeClock()
+    inner = TakesTenSeconds(clock)
+    provider = Retrying(
+        inner, attempts=99, deadline_s=25.0, clock=clock, pool="qwen", rng=HighestDraw()
+    )
+
+    with pytest.raises(Outage) as caught:
+        await provider.complete(make_request())
+
+    assert inner.asked_s == [0.0, 10.75, 23.0, 33.0]  # the last asks whether anybody is answered
+    assert clock.slept == [0.75, 2.25]
+    assert str(caught.value) == (
+        "qwen: no call was answered during 3 attempts within 25 s, "
+        "the last failed with: m: no complete reply within 10 s"
+    )
+
+
+async def test_deadline_of_a_call_whose_endpoint_answers_others() -> None:
+    clock = FakeClock()
+    inner = TakesTenSeconds(clock, answers="Reply with OK.")
+    provider = Retrying(inner, attempts=99, deadline_s=25.0, clock=clock, pool="qwen")
+
+    with pytest.raises(AttemptsExhausted) as caught:
+        await provider.complete(make_request())
+
+    assert caught.value.attempts == len(inner.asked_s)
+    assert str(caught.value) == (
+        f"qwen: {len(inner.asked_s)} attempts failed within 25 s, "
+        "the last with: m: no complete reply within 10 s"
+    )
+
+
+async def test_waiting_longer_than_the_deadline_is_not_begun() -> None:
+    clock = FakeClock()
+    inner = ScriptedProvider(RateLimited("over quota", retry_after_s=250.0))
+    provider = Retrying(inner, attempts=99, deadline_s=200.0, clock=clock, pool="qwen")
+
+    with pytest.raises(Outage):
+        await provider.complete(make_request())
+
+    assert clock.slept == []
+
+
+async def test_deadline_starts_with_the_first_turn() -> None:
+    clock = FakeClock()
+    late = TimedOut("late")
+    late.waited_s = 1000.0
+
+    class WaitedLong:
+        async def complete(self, request: Request) -> Response:
+            if not clock.slept:
+                clock.time += 1000.0
+                raise late
+            return make_response()
+
+    provider = Retrying(WaitedLong(), attempts=2, deadline_s=5.0, clock=clock, pool="qwen")
+
+    assert await provider.complete(make_request()) == make_response()
+
+
+async def test_turn_that_does_not_come_before_the_deadline_is_given_up() -> None:
+    """Real time, but little of it: what bounds a turn is a scope with a deadline."""
+    clock = SystemClock()
+    gated = GatedProvider(make_response())
+
+    class FailsThenHangs:
+        def __init__(self) -> None:
+            self.failed = False
+
+        async def complete(self, request: Request) -> Response:
+            if not self.failed:
+                self.failed = True
+                raise ConnectionFailed("cut")
+            if request.messages[-1].content == "Reply with OK.":
+                raise ConnectionFailed("cut")
+            return await gated.complete(request)
+
+    class NoDraw(Random):
+        def random(self) -> float:
+            return 0.0
+
+    provider = Retrying(
+        FailsThenHangs(), attempts=99, deadline_s=0.3, clock=clock, pool="qwen", rng=NoDraw()
+    )
+
+    with pytest.raises(Outage) as caught:
+        await provider.complete(make_request())
+
+    assert gated.cancelled == 1
+    assert str(caught.value) == (
+        "qwen: no call was answered during 1 attempt within 0.3 s, the last failed with: cut"
+    )
 
 
 def test_what_counts_as_an_answer() -> None:

@@ -10,12 +10,14 @@ import pytest
 from hydrometer.providers.errors import (
     AccessDenied,
     RateLimited,
+    ReplyMalformed,
     ReplyUnusable,
     RequestRejected,
     ServiceFailed,
     SettingsInvalid,
     TimedOut,
 )
+from hydrometer.providers.quota import Allowance, Quota
 from hydrometer.providers.types import Message, Request, Response, Sampling, Usage
 from hydrometer.providers.wire import from_body, split_reasoning, to_body
 from hydrometer.providers.wire_errors import error_from, to_excerpt, to_token
@@ -209,13 +211,13 @@ def test_leading_reasoning_is_split_off(text: str, expected: tuple[str, str]) ->
         (b'{"a":' + b"[" * 100_000, "nested too deeply"),
     ],
 )
-def test_reply_that_is_no_answer_is_unusable(data: bytes, message: str) -> None:
+def test_reply_that_the_api_does_not_promise_is_malformed(data: bytes, message: str) -> None:
     if message.startswith(("Object", "Expected", "nested")):
         message = f"the reply is JSON of another shape: {message}"
     elif not message.startswith("the reply"):
         message = f"the reply is an error of type {message}"
 
-    with pytest.raises(ReplyUnusable) as caught:
+    with pytest.raises(ReplyMalformed) as caught:
         from_body(data, "chat", content_type="text/plain")
 
     assert str(caught.value) == message
@@ -251,6 +253,7 @@ def test_reply_may_begin_with_a_byte_order_mark() -> None:
         ({"retry-after": "7"}, 7.0),
         ({"retry-after": "0.5"}, 0.5),
         ({"retry-after": "-3"}, 0.0),
+        ({"retry-after": "1m30s"}, 90.0),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "inf"}, None),
         ({"retry-after": "nan"}, None),
@@ -269,6 +272,16 @@ def test_retry_after(headers: dict[str, str], asked_s: float | None) -> None:
     assert isinstance(failed, ServiceFailed)
     assert (limited.retry_after_s, failed.retry_after_s) == (asked_s, asked_s)
     assert (str(limited), str(failed)) == ("m answered 429", "m answered 503")
+
+
+def test_refusal_without_a_time_asks_until_its_quota_is_there_again() -> None:
+    gone = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "12s"}
+
+    error = error_from(429, gone, b"", model="m", now=NOW)
+
+    assert isinstance(error, RateLimited)
+    assert error.retry_after_s == 12.0
+    assert error.quota == Quota(requests=Allowance(remaining=0, reset_s=12.0))
 
 
 def error_body(message: object = "No money left.", code: object = None) -> bytes:

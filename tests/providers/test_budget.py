@@ -1,0 +1,229 @@
+"""What may be spent: exactly in calls, and in tokens and money as well as calls were estimated."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+from fakes import FakeClock, GatedProvider, make_request
+from hydrometer.providers.base import Provider
+from hydrometer.providers.budget import Budget, Spent
+from hydrometer.providers.errors import BudgetReached, ServiceFailed
+from hydrometer.providers.limit import Limited
+from hydrometer.providers.settings import Price
+from hydrometer.providers.types import Request, Response, Usage
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytestmark = pytest.mark.anyio
+
+TEN = Usage(input_tokens=6, output_tokens=4)
+
+
+def test_call_that_might_exceed_what_is_left_is_the_end() -> None:
+    budget = Budget(tokens=25)
+    budget.admit(TEN)
+    budget.settle(TEN, 0.0, need=TEN)
+    budget.admit(TEN)
+    budget.settle(TEN, 0.0, need=TEN)
+
+    with pytest.raises(BudgetReached) as caught:
+        budget.admit(TEN)
+
+    assert str(caught.value) == (
+        "budget tokens = 25 is reached: 20 tokens spent, and the next call may use 10"
+    )
+    assert budget.spent() == Spent(calls=2, input_tokens=12, output_tokens=8)
+
+
+def test_call_that_might_exceed_with_those_under_way_waits() -> None:
+    budget = Budget(tokens=25)
+
+    admitted = [budget.admit(TEN) for _ in range(3)]
+    budget.settle(Usage(input_tokens=1), 0.0, need=TEN)
+    again = budget.admit(TEN)
+
+    assert admitted == [True, True, False]
+    assert again
+    assert budget.spent().calls == 3
+
+
+def test_money_is_reserved_as_tokens_are() -> None:
+    budget = Budget(cost_usd=1.0)
+
+    admitted = [budget.admit(TEN, 0.4) for _ in range(3)]
+    for _ in range(2):
+        budget.settle(TEN, 0.4, need=TEN, need_usd=0.4)
+    with pytest.raises(BudgetReached) as caught:
+        budget.admit(TEN, 0.4)
+
+    assert admitted == [True, True, False]
+    assert str(caught.value) == (
+        "budget cost_usd = 1.0 is reached: 0.8000 USD spent, and the next call may cost 0.4000 USD"
+    )
+
+
+def test_what_was_spent_before_counts() -> None:
+    budget = Budget(calls=500, spent=Spent(calls=499, input_tokens=7, cost_usd=0.5))
+
+    budget.admit()
+
+    with pytest.raises(BudgetReached, match=r"^budget calls = 500 is reached: 500 calls sent$"):
+        budget.admit()
+    assert budget.spent() == Spent(calls=500, input_tokens=7, cost_usd=0.5)
+
+
+def test_model_is_admitted_by_its_own_budget_and_the_run_s() -> None:
+    run = Budget(calls=3)
+    models = [Budget(calls=2, parent=run, path=f"models.{name}.budget") for name in ("a", "b")]
+
+    for budget in (models[0], models[0], models[1]):
+        budget.admit()
+
+    with pytest.raises(BudgetReached, match=r"^models\.a\.budget calls = 2 is reached: 2 calls"):
+        models[0].admit()
+    with pytest.raises(BudgetReached, match=r"^budget calls = 3 is reached: 3 calls sent$"):
+        models[1].admit()
+    assert [budget.spent().calls for budget in (run, *models)] == [3, 2, 1]
+
+
+def test_call_that_the_run_lets_wait_is_not_counted_by_its_model() -> None:
+    run = Budget(tokens=15)
+    model = Budget(parent=run)
+    model.admit(TEN)
+
+    assert not model.admit(TEN)
+    assert (run.spent().calls, model.spent().calls) == (1, 1)
+
+
+async def test_settling_any_call_of_the_run_wakes_who_waits() -> None:
+    run = Budget(tokens=15)
+    models = [Budget(parent=run), Budget(parent=run)]
+    models[0].admit(TEN)
+    woken = []
+
+    async def wait() -> None:
+        await models[1].wait()
+        woken.append(models[1].admit(Usage(input_tokens=5)))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        models[0].settle(TEN, 0.0, need=TEN)
+
+    assert woken == [True]
+
+
+@given(
+    limit=st.integers(1, 200),
+    calls=st.lists(st.tuples(st.integers(1, 50), st.integers(0, 60), st.booleans()), max_size=60),
+)
+def test_tokens_exceed_their_limit_by_what_calls_under_way_use_beyond_their_estimates(
+    limit: int, calls: list[tuple[int, int, bool]]
+) -> None:
+    budget = Budget(tokens=limit)
+    under_way: list[tuple[Usage, Usage]] = []
+    beyond = spent = 0
+    for estimated, used, ends_first in calls:
+        need = Usage(input_tokens=estimated)
+        try:
+            admitted = budget.admit(need)
+        except BudgetReached:
+            break
+        if admitted:
+            under_way.append((need, Usage(input_tokens=used)))
+        if under_way and (ends_first or not admitted):
+            need, usage = under_way.pop(0)
+            budget.settle(usage, 0.0, need=need)
+            spent += usage.input_tokens
+            beyond += max(0, usage.input_tokens - need.input_tokens)
+
+    for need, usage in under_way:
+        budget.settle(usage, 0.0, need=need)
+        spent += usage.input_tokens
+        beyond += max(0, usage.input_tokens - need.input_tokens)
+    assert budget.spent().input_tokens == spent
+    assert spent <= limit + beyond
+
+
+class Priced:
+    """Answers with the longest answer that was asked for, and counts."""
+
+    def __init__(self) -> None:
+        self.answered = 0
+
+    async def complete(self, request: Request) -> Response:
+        await anyio.lowlevel.checkpoint()
+        self.answered += 1
+        assert request.sampling.max_tokens is not None
+        return Response(
+            text="x", usage=Usage(input_tokens=4, output_tokens=request.sampling.max_tokens)
+        )
+
+
+async def spend_all(limited: Limited, *, tasks: int, reached: list[str]) -> None:
+    async def work() -> None:
+        try:
+            while True:
+                await limited.complete(make_request())
+        except BudgetReached as error:
+            reached.append(str(error))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(tasks):
+            group.start_soon(work)
+
+
+async def test_budget_of_calls_sends_exactly_as_many() -> None:
+    inner, reached = Priced(), list[str]()
+    limited = Limited(inner, slots=16, clock=FakeClock(), pool="x", budget=Budget(calls=500))
+
+    await spend_all(limited, tasks=24, reached=reached)
+
+    assert inner.answered == 500
+    assert reached == ["budget calls = 500 is reached: 500 calls sent"] * 24
+
+
+async def test_budget_of_money_is_used_up_and_not_exceeded() -> None:
+    """Answers are as long as was asked for, so that the bound is the limit itself."""
+    inner, reached = Priced(), list[str]()
+    budget = Budget(cost_usd=1.0)
+    price = Price(input_per_mtok=0.0, output_per_mtok=1e6 / 6400)  # 100 calls of 64 tokens
+    limited = Limited(inner, slots=16, clock=FakeClock(), pool="x", price=price, budget=budget)
+
+    await spend_all(limited, tasks=24, reached=reached)
+
+    assert inner.answered in (99, 100)  # rounding may find the last one too dear
+    assert budget.spent().cost_usd <= 1.0 + 1e-9
+    assert len(reached) == 24
+
+
+async def test_failed_call_costs_nothing_and_leaves_room() -> None:
+    class Fails:
+        async def complete(self, request: Request) -> Response:
+            raise ServiceFailed("down", status=500)
+
+    budget = Budget(tokens=100)
+    provider: Provider = Fails()
+    limited = Limited(provider, slots=1, clock=FakeClock(), pool="x", budget=budget)
+
+    for _ in range(9):
+        with pytest.raises(ServiceFailed):
+            await limited.complete(make_request())
+
+    assert budget.spent() == Spent(calls=9)
+
+
+async def test_call_waits_for_those_under_way_when_only_they_are_in_its_way() -> None:
+    inner = GatedProvider(Response(text="x", usage=Usage(input_tokens=1, output_tokens=1)))
+    limited = Limited(
+        inner, slots=8, clock=FakeClock(), pool="x", budget=Budget(tokens=100)
+    )  # each may use 68
+
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(limited.complete, make_request())
+        await anyio.wait_all_tasks_blocked()
+        entered = inner.entered
+        inner.gate.set()
+
+    assert (entered, inner.entered) == (1, 3)

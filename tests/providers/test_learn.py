@@ -1,0 +1,136 @@
+"""What refusals teach of a minute's limit, and what they must not."""
+
+from __future__ import annotations
+
+import pytest
+from hydrometer.providers.learn import WALL, LearntLimit
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def refuse(
+    learnt: LearntLimit, sent_s: float, now: float, *, admitted: int, asked_s: float = 60.0
+) -> bool:
+    """Refuse a call of a minute that began at 0; return whether that was of our own making."""
+    if not learnt.refused(sent_s, now, asked_s=asked_s, oldest_s=max(0.0, sent_s - 60.0)):
+        return False
+    return learnt.take(admitted, now)
+
+
+def with_limit(rpm: int) -> LearntLimit:
+    learnt = LearntLimit()
+    for _ in range(WALL):
+        refuse(learnt, 5.0, 5.3, admitted=rpm)
+    assert learnt.rpm == rpm
+    return learnt
+
+
+@pytest.mark.parametrize("asked_s", [53.0, 55.0, 56.0, 60.0])
+def test_time_until_the_minute_is_over_teaches(asked_s: float) -> None:
+    learnt = LearntLimit()
+
+    for _ in range(WALL):
+        refuse(learnt, 5.0, 5.3, admitted=50, asked_s=asked_s)
+
+    assert learnt.rpm == 50
+
+
+@pytest.mark.parametrize("asked_s", [0.0, 1.0, 30.0, 3600.0])
+def test_another_time_teaches_nothing(asked_s: float) -> None:
+    learnt = LearntLimit()
+
+    for _ in range(WALL):
+        refuse(learnt, 5.0, 5.3, admitted=50, asked_s=asked_s)
+
+    assert learnt.rpm is None
+
+
+def test_fewer_refusals_than_a_wall_teach_nothing() -> None:
+    learnt = LearntLimit()
+
+    for _ in range(WALL - 1):
+        refuse(learnt, 5.0, 5.3, admitted=50)
+
+    assert learnt.rpm is None
+
+
+def test_refusals_of_several_rounds_are_no_wall() -> None:
+    learnt = LearntLimit()
+
+    for number in range(9):
+        refuse(learnt, 5.0 + number, 5.3 + number, admitted=50)
+
+    assert learnt.rpm is None
+
+
+def test_refusals_among_as_many_answers_teach_and_among_more_do_not() -> None:
+    learnt = LearntLimit()
+    for _ in range(WALL):
+        refuse(learnt, 5.0, 5.3, admitted=50)
+
+    for _ in range(WALL):
+        learnt.answered(5.1)
+    half = learnt.rpm
+    forgot = learnt.answered(5.2)
+
+    assert (half, forgot, learnt.rpm) == (50, True, None)
+
+
+def test_what_a_hole_taught_gives_way_to_what_was_known() -> None:
+    learnt = with_limit(50)
+    for _ in range(WALL):
+        refuse(learnt, 70.0, 70.3, admitted=30)
+
+    for _ in range(WALL + 1):
+        learnt.answered(70.1)
+
+    assert learnt.rpm == 50
+
+
+def test_answers_from_before_and_after_the_round_say_nothing() -> None:
+    learnt = with_limit(50)
+
+    for sent_s in (4.9, 5.4) * 5:
+        assert not learnt.answered(sent_s)
+
+    assert learnt.rpm == 50
+
+
+def test_it_grows_by_more_each_minute_that_it_binds() -> None:
+    learnt = with_limit(50)
+
+    grown = [learnt.bound(now) for now in (10.0, 66.0, 100.0, 130.0, 200.0)]
+
+    assert grown == [False, True, False, True, True]
+    assert learnt.rpm == 50 + 1 + 2 + 4
+
+
+def test_refusal_takes_the_last_step_back_and_is_ours() -> None:
+    learnt = with_limit(50)
+    for now in (66.0, 130.0, 200.0):
+        learnt.bound(now)
+
+    assert refuse(learnt, 210.0, 210.3, admitted=57)
+    assert learnt.rpm == 50 + 1 + 2
+    learnt.bound(300.0)
+    assert learnt.rpm == 50 + 1 + 2 + 1
+
+
+def test_refusal_that_nothing_waited_for_is_not_ours() -> None:
+    learnt = with_limit(50)
+
+    assert not refuse(learnt, 210.0, 210.3, admitted=20)
+    assert learnt.rpm == 50
+
+
+@given(times=st.lists(st.floats(0.1, 100), max_size=60))
+def test_single_refusals_never_wear_it_below_what_a_wall_taught(times: list[float]) -> None:
+    learnt = with_limit(50)
+    now = 100.0
+    for gap in times:
+        now += gap
+        learnt.bound(now)
+        refuse(learnt, now, now + 0.05, admitted=1)
+
+        assert learnt.rpm is not None
+        assert learnt.rpm >= 50
