@@ -16,11 +16,14 @@ from .entry import decode_response, encode_entry
 from .keys import request_key
 from .store import Store, stored_response
 
-Source = Literal["cache", "sent", "shared"]
+Source = Literal["cache", "sent", "shared", "preflight"]
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One answered request: stored already, sent by us, or shared with an identical call."""
+    """One answered request: stored already, sent by us, or shared with an identical call.
+
+    A preflight is sent by us too, and its answer is kept by nobody.
+    """
 
     key: str
     pool: str

@@ -24,6 +24,7 @@ from .replay import ReplayResult, replay_run
 from .rescore import RescoreJob, run_rescoring
 from .score import AnyScore, score_runs, write_scores
 from .session import cache_folder
+from .timings import spent_in
 
 _PLUGINS = Plugins()
 
@@ -84,6 +85,7 @@ async def run(
         start=start,
         preflight=preflight,
         plugins=plugins,
+        spent=spent_in([Path(out)], config) if start == "resume" else {},
         signals=False,
     )
     await run_ice(job, tally or Tally(), _say_nothing)

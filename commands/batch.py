@@ -19,6 +19,7 @@ from .plugins import Plugins
 from .progress import GRADED, Progress, shown
 from .score import AnyScore, write_scores
 from .session import build_budget
+from .timings import spent_in
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +48,9 @@ def run_batch(
     quiet: bool,
 ) -> list[AnyScore]:
     """Run every plan and return their scores. Raises what the first run that stops raises."""
-    budget = build_budget(batch.config)
+    # A budget is for the whole command, and for the sessions that it takes.
+    counted = [batch.directory(name) for name in names] if batch.start == "resume" else []
+    budget = build_budget(batch.config, spent_in(counted, batch.config))
     scores: list[AnyScore] = []
     for name, plan in zip(names, plans, strict=True):
         directory = batch.directory(name)
@@ -61,10 +64,13 @@ def run_batch(
             start="new" if batch.several and not begun else batch.start,
             preflight=batch.preflight,
             plugins=batch.plugins,
+            spent=spent_in(counted, batch.config),
         )
         if batch.verbose:
             say(f"{name}: run {directory}, cache {batch.cache}")
         scores += _run_one(name, job, budget, say, quiet=quiet)
+        if directory not in counted:
+            counted.append(directory)
     return scores
 
 

@@ -10,8 +10,10 @@ from typing import Literal
 import msgspec
 
 from .. import __version__
+from ..cache.cached import Call
 from ..cache.disk import open_store
 from ..cache.errors import CacheError, CacheUnreadable
+from ..cache.keys import request_key
 from ..engine.config import Config
 from ..engine.errors import (
     CallsKeepFailing,
@@ -27,11 +29,13 @@ from ..engine.plan import AnyPlan, Plan, planned_models
 from ..engine.runner import Asker
 from ..engine.search import STUCK_AFTER
 from ..engine.sinks import EventLog, Observers, RunLog, Tally, TimingLog
-from ..providers.budget import Budget
+from ..providers.budget import Budget, Spent
 from ..providers.errors import AccessDenied, BudgetReached, ProviderError, SettingsInvalid
 from ..providers.pool import Pool, preflight
+from ..providers.statistics import PoolStatistics
 from .interrupt import stoppable
 from .plugins import Plugins
+from .pools import state_lines
 from .session import (
     build_budget,
     cached_providers,
@@ -52,6 +56,7 @@ class IceJob(msgspec.Struct, frozen=True, kw_only=True):
     start: Start = "new"
     preflight: bool = True
     plugins: Plugins = Plugins()
+    spent: dict[str, Spent] = {}  # by the models before this session, of what budgets count
     signals: bool = True  # Ctrl-C and SIGTERM stop the run cleanly; a library leaves them alone
 
 
@@ -73,7 +78,7 @@ async def run_ice(
         status = Status(state="running", cache=str(job.cache.resolve()), hydrometer=__version__)
         directory.write_status(status)
         try:
-            await _run(job, directory, tally, say, budget or build_budget(job.config))
+            await _run(job, directory, tally, say, budget or build_budget(job.config, job.spent))
         except (SettingsInvalid, CacheUnreadable) as error:
             _note_stop(directory, status, RunStopped(str(error), cause="settings"))
             raise
@@ -148,7 +153,14 @@ async def _run(
         observers = Observers(tally, timings, log)
         store = await stack.enter_async_context(open_store(job.cache))
         pools = await stack.enter_async_context(
-            open_pools(job.config, names, observers=observers, budget=budget, plugins=job.plugins)
+            open_pools(
+                job.config,
+                names,
+                observers=observers,
+                budget=budget,
+                spent=job.spent,
+                plugins=job.plugins,
+            )
         )
         providers = cached_providers(job.plan, pools, store, observers)
 
@@ -165,11 +177,21 @@ async def _run(
         def in_flight() -> int:
             return sum(pool.statistics().in_flight for pool in pools.values())
 
+        def statistics() -> dict[str, PoolStatistics]:
+            return {name: pool.statistics() for name, pool in pools.items()}
+
+        tally.statistics = statistics
         log.note("run_started", target=job.plan.target.name, kind=job.plan.kind)
         try:
-            async with stoppable(abandon, in_flight, say, signals=job.signals):
+            async with stoppable(
+                abandon,
+                in_flight,
+                say,
+                state=lambda: state_lines(statistics()),
+                signals=job.signals,
+            ):
                 if job.preflight:
-                    await _preflight(job, pools)
+                    await _preflight(job, pools, timings)
                 stack.enter_context(seldom_collected())
                 slots = sum(job.config.models[name].slots for name in names)
                 await run_plan(
@@ -184,10 +206,13 @@ async def _run(
             log.note("run_stopped", reason=str(error))
             raise
         finally:
+            tally.statistics = dict
+            for name, found in statistics().items():
+                timings.pool_ended(name, found)
             timings.flush()
 
 
-async def _preflight(job: IceJob, pools: Mapping[str, Pool]) -> None:
+async def _preflight(job: IceJob, pools: Mapping[str, Pool], timings: TimingLog) -> None:
     """Make a small call in each role, in the manner of the calls to come."""
     for model in dict.fromkeys(planned_models(job.plan).values()):
         if job.config.models[model.name].provider != "simulated":
@@ -195,7 +220,17 @@ async def _preflight(job: IceJob, pools: Mapping[str, Pool]) -> None:
             if sampling.max_tokens is not None:  # what is not set is not sent, here neither
                 sampling = msgspec.structs.replace(sampling, max_tokens=16)
             small = msgspec.structs.replace(model, sampling=sampling)
-            await preflight(pools[model.name], small.build_request("Reply with OK."))
+            request = small.build_request("Reply with OK.")
+            response = await preflight(pools[model.name], request)
+            timings.call_ended(
+                Call(
+                    key=request_key(request),
+                    pool=model.name,
+                    source="preflight",
+                    took_s=0.0,
+                    response=response,
+                )
+            )
 
 
 def _require_cache(directory: RunDirectory, cache: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -17,12 +17,14 @@ async def stoppable(
     in_flight: Callable[[], int],
     say: Callable[[str], None],
     *,
+    state: Callable[[], Sequence[str]] = tuple,
     signals: bool = True,
 ) -> AsyncIterator[None]:
     """Turn a signal inside the block into RunStopped, after attempts under way have ended.
 
     Attempts that were sent are paid for: their pools wait for them, and the cache keeps their
-    answers. A second signal calls *abandon*, which gives them up. Without *signals* nothing is
+    answers. A second signal calls *abandon*, which gives them up. SIGUSR1 stops nothing: it has the
+    lines of *state* said. Without *signals* nothing is
     listened for: who calls us as a library has handlers of its own, and may be in any thread.
     """
     if not signals:
@@ -31,8 +33,13 @@ async def stoppable(
     body = anyio.CancelScope()
 
     async def watch() -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
-            async for _ in received:
+        watched = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+        with anyio.open_signal_receiver(*watched) as received:
+            async for number in received:
+                if number == signal.SIGUSR1:
+                    for line in state():
+                        say(line)
+                    continue
                 if body.cancel_called:
                     abandon()
                     continue

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..engine.sinks import Tally
+from .pools import short_facts
 
 PLAIN_EVERY_S = 5.0
 GRADED = "overall"  # the metric that is a grade, of prompts instead of probes
@@ -39,6 +40,7 @@ class Progress:
         facts = [f"{speed:.1f}/s", self._found()]
         sent, cached = tally.attempts, tally.calls["cache"]
         facts.append(f"sent {sent}, cached {cached}")
+        facts += short_facts(tally.statistics())
         if failed := sum(tally.attempts_failed.values()):
             facts.append(f"failed attempts {failed}")
         if tally.calls_failed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ..engine.config import Config
 from ..engine.models import Role
 from ..engine.plan import AnyPlan, planned_models
 from ..engine.sinks import Observers
-from ..providers.budget import Budget
+from ..providers.budget import Budget, Spent
 from ..providers.clock import SystemClock
 from ..providers.pool import Pool, open_pool
 from .plugins import Plugins
@@ -45,10 +45,29 @@ def seldom_collected() -> Iterator[None]:
         gc.unfreeze()
 
 
-def build_budget(config: Config) -> Budget:
-    """Return the budget of one run."""
+def build_budget(config: Config, spent: Mapping[str, Spent] | None = None) -> Budget:
+    """Return the budget of one command; *spent* is what its models spent before, by name."""
     limits = config.run.budget
-    return Budget(calls=limits.calls, tokens=limits.tokens, cost_usd=limits.cost_usd)
+    return Budget(
+        calls=limits.calls,
+        tokens=limits.tokens,
+        cost_usd=limits.cost_usd,
+        spent=add_spent((spent or {}).values()),
+        path="run.budget",
+    )
+
+
+def add_spent(several: Iterable[Spent]) -> Spent:
+    """Return the sum."""
+    total = Spent()
+    for spent in several:
+        total = Spent(
+            calls=total.calls + spent.calls,
+            input_tokens=total.input_tokens + spent.input_tokens,
+            output_tokens=total.output_tokens + spent.output_tokens,
+            cost_usd=total.cost_usd + spent.cost_usd,
+        )
+    return total
 
 
 @asynccontextmanager
@@ -58,6 +77,7 @@ async def open_pools(
     *,
     observers: Observers | None,
     budget: Budget,
+    spent: Mapping[str, Spent] | None = None,
     plugins: Plugins | None = None,
 ) -> AsyncIterator[dict[str, Pool]]:
     """Open one pool for each model of *names*. Raises SettingsInvalid before anything is sent."""
@@ -74,6 +94,7 @@ async def open_pools(
                     clock=clock,
                     observer=observers,
                     budget=budget,
+                    spent=(spent or {}).get(name),
                     openers=openers,
                 )
             )

@@ -7,13 +7,18 @@ leaves half of one.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from ..engine.config import Config
 from ..engine.files import TIMINGS
+from ..providers.budget import Spent
 from ..providers.types import Usage
+from .session import add_spent
+
+PAID = ("sent", "preflight")  # sources of a call that was sent in this run
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,8 +29,6 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     model: str = ""
     usage: Usage | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
 
 
 _DECODER = msgspec.json.Decoder(Timing)
@@ -42,6 +45,29 @@ def read_timings(run: Path) -> Iterator[Timing]:
                 yield _DECODER.decode(line)
             except msgspec.MsgspecError:
                 continue
+
+
+def spent_in(runs: Iterable[Path], config: Config) -> dict[str, Spent]:
+    """Return what the models of *config* spent in *runs* so far, at its prices, by name.
+
+    Calls whose lines a kill -9 kept from the disk are not in it.
+    """
+    spent: dict[str, list[Spent]] = defaultdict(list)
+    for run in runs:
+        for timing in read_timings(run):
+            if timing.pool not in config.models or not (timing.error or timing.source in PAID):
+                continue
+            used = timing.usage or Usage()
+            price = config.models[timing.pool].price
+            spent[timing.pool].append(
+                Spent(
+                    calls=1,
+                    input_tokens=used.input_tokens,
+                    output_tokens=used.output_tokens,
+                    cost_usd=price.cost_usd(used.input_tokens, used.output_tokens),
+                )
+            )
+    return {name: add_spent(several) for name, several in spent.items()}
 
 
 def returned_ids(run: Path) -> dict[str, Counter[str]]:

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from ..providers.errors import SettingsInvalid
-from ..providers.settings import ModelSettings, NotNegative, SamplingTable
+from ..providers.settings import BudgetTable, ModelSettings, SamplingTable
 from ..strategies.comparing import Weights
 from .errors import ConfigInvalid
 from .hints import name_hint
@@ -20,14 +20,6 @@ from .prompt_files import BUILTIN
 
 Preset = Literal["standard", "paper"]
 SearchName = Literal["mcts", "static", "refine"]
-
-
-class BudgetTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limits on what a run may send; cached answers are free."""
-
-    calls: int | None = None
-    tokens: int | None = None
-    cost_usd: NotNegative | None = None
 
 
 class RunTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -155,6 +147,10 @@ def _check(config: Config, where: str) -> None:
             settings.check(f"{where}: models.{name}")
         except SettingsInvalid as error:
             raise ConfigInvalid(str(error)) from None
+    try:
+        config.run.budget.check(f"{where}: run.budget")
+    except SettingsInvalid as error:
+        raise ConfigInvalid(str(error)) from None
     at_least_one = (
         ("run.window", config.run.window),
         ("ice.probes", config.ice.probes),
@@ -165,8 +161,6 @@ def _check(config: Config, where: str) -> None:
             for number, source in enumerate(config.rse.prompts)
             for name in ("limit", "max_turns", "max_chars")
         ),
-        ("run.budget.calls", config.run.budget.calls),
-        ("run.budget.tokens", config.run.budget.tokens),
     )
     for path, value in at_least_one:
         if value is not None and value < 1:

@@ -7,7 +7,7 @@ the next events are, so that a full disk pauses the run in one place.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from statistics import fmean
 from typing import BinaryIO
@@ -17,6 +17,7 @@ import structlog
 
 from ..cache.cached import Call
 from ..providers.base import Attempt
+from ..providers.statistics import PoolStatistics
 from ..strategies.comparing import Grades
 from ..strategies.types import Verdict
 from .errors import EventsDiffer, RecordingEnded
@@ -110,8 +111,15 @@ class TimingLog:
             "took_s": round(call.took_s, 6),
             "model": response.model,
             "fingerprint": response.fingerprint,
+            "endpoint": response.endpoint,
             "usage": response.usage,
         }
+        self._encode(row, self._rows, len(self._rows))
+        self._rows += b"\n"
+
+    def pool_ended(self, pool: str, statistics: PoolStatistics) -> None:
+        """Note what a pool has to tell at the end of the run."""
+        row = {"pool": pool, "statistics": statistics}
         self._encode(row, self._rows, len(self._rows))
         self._rows += b"\n"
 
@@ -194,6 +202,7 @@ class Tally:
         self.states: Counter[str] = Counter()  # failed, refused, truncated, unparsed
         self.judged: Counter[str] = Counter()  # by metric
         self.positives: Counter[str] = Counter()  # by metric
+        self.statistics: Callable[[], Mapping[str, PoolStatistics]] = dict  # of the pools now
         self.grades = 0.0  # the sum of the judged, where a metric is a grade and no share
 
     def call_ended(self, call: Call) -> None:
