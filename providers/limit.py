@@ -226,7 +226,7 @@ class Limited:
         if error.quota is not None:
             self._learn(error.quota)
         if not self._window.refuse(turn.tick, now, asked_s):
-            self._concurrency.refused(turn.number, self._sent)
+            self._concurrency.refused(turn.number, self._sent, asked=asked_s > 0.0)
 
     def _heed(self, quota: Quota, turn: _Turn) -> None:
         """Do what the headers of an answer ask for.

@@ -148,7 +148,7 @@ def common_subsequence(first: Sequence[str], second: Sequence[str]) -> int:
     """Return the length of the longest common subsequence.
 
     Bit-parallel on Python's long integers: one addition moves a whole row of the usual table on,
-    so no table is held, and it is as fast as C libraries that do it word by word. Bit i of *row*
+    so no table is held, and a pair of answers takes a millisecond or two. Bit i of *row*
     is 0 where the row's value grows at item i.
 
     H. Hyyrö, "Bit-parallel LCS-length computation revisited", AWOCA 2004, 16-27.

@@ -61,7 +61,9 @@ def command(*args: str | Path) -> list[str]:
     return [sys.executable, "-m", "hydrometer", *map(str, args)]
 
 
-def hydrometer(*args: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+def hydrometer(
+    *args: str | Path, cwd: Path, timeout_s: float = 110, **env: str
+) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end."""
     return subprocess.run(
         command(*args),
@@ -69,7 +71,7 @@ def hydrometer(*args: str | Path, cwd: Path, **env: str) -> subprocess.Completed
         env=environment(**env),
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=timeout_s,
         check=False,
     )
 

@@ -35,6 +35,34 @@ def test_round_of_calls_cuts_once() -> None:
     assert concurrency.limit == 16
 
 
+def test_refusal_that_asks_for_no_time_is_forgiven_among_many_answers() -> None:
+    concurrency = Concurrency(64)
+    for _ in range(25):
+        concurrency.answered()
+
+    cut = [concurrency.refused(25 + number, 26 + number, asked=False) for number in range(4)]
+
+    assert cut == [False, False, True, True]
+
+
+def test_refusal_that_asks_for_a_time_is_not_forgiven() -> None:
+    concurrency = Concurrency(64)
+    for _ in range(100):
+        concurrency.answered()
+
+    assert concurrency.refused(100, 101)
+
+
+def test_no_more_is_forgiven_than_there_are_slots() -> None:
+    concurrency = Concurrency(20)
+    for _ in range(1000):
+        concurrency.answered()
+
+    cut = [concurrency.refused(number, number + 1, asked=False) for number in range(4)]
+
+    assert cut == [False, False, True, True]
+
+
 def test_as_many_answers_as_it_allows_add_one() -> None:
     concurrency = Concurrency(64)
     concurrency.refused(0, 1)
