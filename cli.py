@@ -30,11 +30,11 @@ from .commands.demo import demo_config, run_demo
 from .commands.ice import Start
 from .commands.importing import plan_imports, run_import
 from .commands.plugins import Plugins
-from .commands.preview import explain_coverage, preview_run
+from .commands.preview import budget_lines, explain_coverage, preview_run
 from .commands.progress import Progress, shown
 from .commands.replay import replay_run
 from .commands.rescore import RescoreJob, run_rescoring
-from .commands.rse import find_kin, plan_rse, run_name
+from .commands.rse import find_kin, plan_rse, run_name, write_kin
 from .commands.score import AnyScore, find_changes, score_runs, write_scores
 from .commands.session import cache_folder
 from .commands.views import (
@@ -47,7 +47,7 @@ from .commands.views import (
 from .engine.config import Config
 from .engine.errors import EngineError, InputInvalid, RunConflict, RunStopped
 from .engine.files import RunDirectory, builtin_text, load_config, load_texts
-from .engine.plan import Plan
+from .engine.plan import AnyPlan, Plan
 from .engine.planning import build_plan
 from .engine.sinks import Tally
 from .providers.errors import ProviderError
@@ -203,11 +203,13 @@ def plan(
     with errors_as_lines(debug=debug):
         read = load_config(config)
         folder = cache_folder(cache, read.run.cache)
-        previews = [
-            anyio.run(preview_run, read, made, folder, PLUGINS)
-            for made in build_plans(read, target, config.parent)
-        ]
-        Console().print(preview_view(previews, folder))
+        plans: list[AnyPlan] = []
+        if read.ice.targets or not read.rse.targets:
+            plans += build_plans(read, target, config.parent)
+        if read.rse.targets:
+            plans += plan_rse(read, target, config.parent, partial(say_remark, quiet=quiet))
+        previews = [anyio.run(preview_run, read, made, folder, PLUGINS) for made in plans]
+        Console().print(preview_view(previews, folder, budget_lines(read, previews)))
 
 
 @app.command()
@@ -279,9 +281,13 @@ def rse(
             verbose=verbose,
         )
         scores = run_batch(batch, names, plans, say_err, quiet=quiet)
-        show_scores(scores, quiet=quiet)
-        if not quiet and (kinship := find_kin([batch.directory(name) for name in names])):
-            Console().print(kinship_view(kinship))
+        kinship = find_kin([batch.directory(name) for name in names])
+        if kinship is None:
+            show_scores(scores, quiet=quiet)
+        else:
+            write_kin(batch.base, kinship)
+            if not quiet:
+                Console().print(kinship_view(kinship))
 
 
 def start_of(*, resume: bool, retry_failed: bool) -> Start:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
@@ -16,19 +17,25 @@ from ..engine.config import Config, RunTable
 from ..engine.execute import run_plan
 from ..engine.files import RunDirectory
 from ..engine.models import Role
-from ..engine.plan import AnyPlan, Imported, Plan, RefineSearch, TreeSearch, planned_models
+from ..engine.plan import AnyPlan, Imported, Plan, RefineSearch, RsePlan, TreeSearch, planned_models
 from ..engine.runner import Asker
 from ..engine.sinks import Observers, Tally
-from ..providers.settings import ModelSettings
+from ..providers.settings import EndpointSettings, ModelSettings
 from ..strategies import identity
 from ..strategies.refine import EXCERPT, Refine
+from ..strategies.similarity import RUBRIC
 from ..strategies.templates import fill
 from .plugins import Plugins
 from .replay import replay_providers
 from .session import cache_folder
 
 CHARS_PER_TOKEN = 3.5  # of mixed English and Chinese; a guess until usage comes back
-REPLY_TOKENS = {"target": 300, "helper": 250, "judge": 60}  # where max_tokens sets no bound
+REPLY_TOKENS = {
+    "target": 300,
+    "reference": 300,
+    "helper": 250,
+    "judge": 60,
+}  # where max_tokens sets no bound
 CALL_S = 2.0  # how long a call takes, where nothing is known
 EXTRA_HELPER = 1.2  # rejected mutants are asked for again
 EXTRA_JUDGE = 1.3  # a strict question follows each contradiction
@@ -49,9 +56,8 @@ class RoleEstimate(msgspec.Struct, frozen=True, kw_only=True):
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """A plan in figures."""
 
-    target: str
-    probes: int
-    tickets: int
+    title: str
+    unit: str  # what *cached_probes* counts
     roles: tuple[RoleEstimate, ...]
     cached_probes: int  # applied in order before the first answer that is missing
     cached_calls: int
@@ -59,7 +65,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def preview_run(
-    config: Config, plan: Plan, cache: Path, plugins: Plugins | None = None
+    config: Config, plan: AnyPlan, cache: Path, plugins: Plugins | None = None
 ) -> Preview:
     """Return what *plan* would send, and how far the cache can answer it already."""
     catalogue = (plugins or Plugins()).catalogue
@@ -68,19 +74,51 @@ async def preview_run(
             tally, miss = await follow(plan, store, catalogue)
     else:
         tally, miss = await follow(plan, MemoryStore(), catalogue)
-    tickets = -(-plan.probes // plan.questions_per_visit)
+    if isinstance(plan, RsePlan):
+        title = (
+            f"{plan.target.name} against {plan.reference.name}: {plan.prompts} prompts in "
+            f"{len(plan.sets)} sets"
+        )
+    else:
+        title = f"{plan.target.name}: {plan.probes} probes, {_tickets(plan)} templates"
     return Preview(
-        target=plan.target.name,
-        probes=plan.probes,
-        tickets=tickets,
+        title=title,
+        unit="prompts" if isinstance(plan, RsePlan) else "probes",
         roles=tuple(
-            _estimate(plan, role, config.models[model.name], tickets, catalogue)
+            _estimate(plan, role, config.models[model.name], catalogue)
             for role, model in planned_models(plan).items()
         ),
         cached_probes=tally.probes,
         cached_calls=tally.calls["cache"],
         complete=miss is None,
     )
+
+
+def budget_lines(config: Config, previews: Sequence[Preview]) -> list[str]:
+    """Return a line for each budget that the estimates reach: there the run would pause."""
+    roles = [role for preview in previews for role in preview.roles]
+    budgets = [("run.budget", config.run.budget, roles)]
+    for name, settings in config.models.items():
+        own = [role for role in roles if role.model == name]
+        budgets.append((f"models.{name}.budget", settings.budget, own))
+    lines = []
+    for path, limits, counted in budgets:
+        estimates = (
+            ("calls", limits.calls, sum(role.calls for role in counted)),
+            (
+                "tokens",
+                limits.tokens,
+                sum(role.input_tokens + role.output_tokens for role in counted),
+            ),
+            ("cost_usd", limits.cost_usd, sum(role.cost_usd for role in counted)),
+        )
+        for name, limit, needed in estimates:
+            if limit is not None and needed > limit:
+                lines.append(
+                    f"{path} {name} = {limit:,} is less than the {needed:,.6g} estimated: the run "
+                    "would pause there"
+                )
+    return lines
 
 
 async def follow(
@@ -114,17 +152,22 @@ async def explain_coverage(run: Path, cache: Path | None, plugins: Plugins) -> s
     return f"{found}; the first that is missing: {miss}"
 
 
+def _tickets(plan: Plan) -> int:
+    return -(-plan.probes // plan.questions_per_visit)
+
+
 def _estimate(
-    plan: Plan, role: Role, settings: ModelSettings, tickets: int, catalogue: Catalogue
+    plan: AnyPlan, role: Role, settings: ModelSettings, catalogue: Catalogue
 ) -> RoleEstimate:
-    calls = {
-        "target": plan.probes,
-        "helper": round(tickets * EXTRA_HELPER),
-        "judge": round(plan.probes * EXTRA_JUDGE),
-    }[role]
     model = planned_models(plan)[role]
     reply = min(REPLY_TOKENS[role], model.sampling.max_tokens or REPLY_TOKENS[role])
-    input_tokens = calls * round(_mean_prompt(plan, role, catalogue) / CHARS_PER_TOKEN)
+    if isinstance(plan, RsePlan):
+        calls, characters = _comparing(plan, role)
+        at_once = settings.slots
+    else:
+        calls, characters = _searching(plan, role, catalogue)
+        at_once = min(settings.slots, plan.window * plan.questions_per_visit)
+    input_tokens = calls * round(characters / CHARS_PER_TOKEN)
     output_tokens = calls * reply
     return RoleEstimate(
         role=role,
@@ -133,20 +176,41 @@ def _estimate(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         cost_usd=settings.price.cost_usd(input_tokens, output_tokens),
-        seconds=_seconds(plan, settings, calls, input_tokens + output_tokens),
+        seconds=_seconds(settings, calls, input_tokens + output_tokens, at_once=at_once),
     )
 
 
-def _mean_prompt(plan: Plan, role: Role, catalogue: Catalogue) -> float:
-    """Return the mean length of a prompt in characters, over seed templates and questions."""
+def _searching(plan: Plan, role: Role, catalogue: Catalogue) -> tuple[int, float]:
+    """Return how many calls a role makes, and the mean length of a prompt in characters."""
     question = plan.questions[0].text
     template = sum(len(t.text) for t in plan.templates) / len(plan.templates)
     if role == "helper":
-        return template + _mean_instruction(plan, catalogue)
+        calls = round(_tickets(plan) * EXTRA_HELPER)
+        return calls, template + _mean_instruction(plan, catalogue)
     if role == "judge":
         answer = "x" * round(REPLY_TOKENS["target"] * CHARS_PER_TOKEN)
-        return len(identity.build_loose(fact=plan.fact, question=question, response=answer))
-    return template + len(plan.target.system) + len(fill("{query}", question))
+        prompt = identity.build_loose(fact=plan.fact, question=question, response=answer)
+        return round(plan.probes * EXTRA_JUDGE), len(prompt)
+    return plan.probes, template + len(plan.target.system) + len(fill("{query}", question))
+
+
+def _comparing(plan: RsePlan, role: Role) -> tuple[int, float]:
+    """Return the same for a comparison; each turn is sent with all that was said before it."""
+    answer = REPLY_TOKENS["target"] * CHARS_PER_TOKEN
+    prompts = [prompt for prompts in plan.sets for prompt in prompts.prompts]
+    if role == "judge":
+        pairs = 2 if plan.ceiling else 1
+        calls = len(prompts) * len(plan.orders) * plan.judge_draws * pairs
+        turns = sum(len(prompt.turns) for prompt in prompts) / len(prompts)
+        asked = sum(len(turn) for prompt in prompts for turn in prompt.turns) / len(prompts)
+        return calls, len(RUBRIC) + asked + 2 * answer * turns
+    talks = 2 if role == "reference" and plan.ceiling else 1
+    sent = [
+        sum(map(len, prompt.turns[:number])) + (number - 1) * answer
+        for prompt in prompts
+        for number in range(1, len(prompt.turns) + 1)
+    ]
+    return len(sent) * talks, sum(sent) / len(sent)
 
 
 def _mean_instruction(plan: Plan, catalogue: Catalogue) -> float:
@@ -160,12 +224,14 @@ def _mean_instruction(plan: Plan, catalogue: Catalogue) -> float:
     return sum(map(len, prompts)) / len(prompts)
 
 
-def _seconds(plan: Plan, settings: ModelSettings, calls: int, tokens: int) -> float:
-    """Return how long so many calls take at the set limits."""
-    at_once = min(settings.slots, plan.window * plan.questions_per_visit)
+def _seconds(settings: ModelSettings, calls: int, tokens: int, *, at_once: int) -> float:
+    """Return how long so many calls take at the set limits, of all endpoints together."""
+    places = settings.endpoints or (EndpointSettings(base_url=""),)
+    rates = [place.rpm or settings.rpm for place in places]
+    volumes = [place.tpm or settings.tpm for place in places]
     limits = [calls * CALL_S / at_once]
-    if settings.rpm:
-        limits.append(calls / settings.rpm * 60)
-    if settings.tpm:
-        limits.append(tokens / settings.tpm * 60)
+    if known := [rate for rate in rates if rate]:
+        limits.append(calls / sum(known) * 60)
+    if known := [volume for volume in volumes if volume]:
+        limits.append(tokens / sum(known) * 60)
     return max(limits)

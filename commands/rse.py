@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from ..engine.config import Config
 from ..engine.errors import InputInvalid
 from ..engine.files import RunDirectory, load_prompts
@@ -13,6 +15,7 @@ from ..engine.plan import RsePlan
 from ..engine.rse_planning import ALL_PAIRS, build_rse_plans
 from ..scoring.kinship import Kinship, find_kinship
 from ..scoring.readings import Readings, read_gradings
+from ..scoring.trees import to_newick
 
 AGAINST = "--"  # stands between the names of a pair, in the name of its folder
 
@@ -80,3 +83,14 @@ def find_kin(runs: Sequence[Path]) -> Kinship | None:
     if len(names) < 3 or len(measured) < len(names) * (len(names) - 1) // 2:
         return None
     return find_kinship(pairs, "overall", seed=seed)
+
+
+def write_kin(folder: Path, kinship: Kinship) -> None:
+    """Leave the matrix as kinship.json, and each tree as Newick text, beside the runs."""
+    (folder / "kinship.json").write_bytes(
+        msgspec.json.format(msgspec.json.encode(kinship), indent=2) + b"\n"
+    )
+    for name in ("average_linkage", "neighbour_joining"):
+        tree = getattr(kinship, name)
+        if tree is not None:
+            (folder / f"{name}.nwk").write_text(to_newick(tree) + "\n", encoding="utf-8")

@@ -67,11 +67,13 @@ def demo_view(runs: Sequence[DemoRun]) -> RenderableType:
     return Group(table, notes)
 
 
-def preview_view(previews: Sequence[Preview], cache: Path) -> RenderableType:
+def preview_view(
+    previews: Sequence[Preview], cache: Path, budgets: Sequence[str] = ()
+) -> RenderableType:
     """Return what each plan would send."""
     parts: list[RenderableType] = []
     for preview in previews:
-        table = _table(f"{preview.target}: {preview.probes} probes, {preview.tickets} templates")
+        table = _table(preview.title)
         table.add_column("role", no_wrap=True)
         table.add_column("model", no_wrap=True)
         for heading in ("calls", "tokens in", "out", "cost", "time"):
@@ -87,12 +89,15 @@ def preview_view(previews: Sequence[Preview], cache: Path) -> RenderableType:
                 clock(role.seconds),
             )
         covered = (
-            "the whole run" if preview.complete else f"the first {preview.cached_probes} probes"
+            "the whole run"
+            if preview.complete
+            else f"the first {preview.cached_probes} {preview.unit}"
         )
         cached = f"cached: {covered} ({preview.cached_calls:,} calls found in {cache})"
         if not preview.cached_calls:
             cached = f"cached: nothing yet in {cache}"
         parts += [table, Text(cached), Text("")]
+    parts += [Text(line, style="yellow") for line in budgets]
     parts.append(
         Text(
             "Nothing was sent. Tokens are estimates from the texts' lengths, and times assume\n"

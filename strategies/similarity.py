@@ -34,7 +34,7 @@ Comparison = Generator[tuple[str, ...], Said | None, Grading | None]
 
 UNREADABLE = "reply not readable, also when asked again"
 
-_RUBRIC = """\
+RUBRIC = """\
 Task: similarity
 
 Two assistants, A and B, were given the same human messages, each on its own. You grade how alike \
@@ -180,7 +180,7 @@ def build_prompt(pairing: Pairing, *, order: Order, form: Form) -> str:
         for number, texts in turns
         for tag, text in zip(("human", "response-a", "response-b"), texts, strict=True)
     )
-    return "\n\n".join((_RUBRIC, *material, _ASK[form]))
+    return "\n\n".join((RUBRIC, *material, _ASK[form]))
 
 
 def parse(said: Said, form: Form) -> Grades | None:
