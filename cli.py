@@ -26,12 +26,12 @@ from .commands.cache import (
     explanation_lines,
     verification_lines,
 )
-from .commands.demo import demo_config, run_demo
+from .commands.demo import demo_config, run_demo, run_demo_comparison
 from .commands.ice import Start
 from .commands.importing import plan_imports, run_import
 from .commands.plugins import Plugins
 from .commands.preview import budget_lines, explain_coverage, preview_run
-from .commands.progress import Progress, shown
+from .commands.progress import GRADED, Progress, shown
 from .commands.replay import replay_run
 from .commands.rescore import RescoreJob, run_rescoring
 from .commands.rse import find_kin, plan_rse, run_name, write_kin
@@ -39,6 +39,7 @@ from .commands.score import AnyScore, find_changes, score_runs, write_scores
 from .commands.session import cache_folder
 from .commands.views import (
     cache_view,
+    demo_comparison_view,
     demo_view,
     explanation_view,
     preview_view,
@@ -155,8 +156,18 @@ def demo(
             with shown(progress, console, quiet=quiet):
                 runs.append(anyio.run(partial(run_demo, target, folder, tally, say_err)))
         Console().print(demo_view(runs))
+        print_out("")
+        comparisons = []
+        for target in demo_config().rse.targets:
+            tally = Tally()
+            progress = Progress(target, 36, tally, metric=GRADED, priced=False)
+            with shown(progress, console, quiet=quiet):
+                comparisons.append(
+                    anyio.run(partial(run_demo_comparison, target, folder, tally, say_err))
+                )
+        Console().print(demo_comparison_view(comparisons))
         say(f"the runs are in {folder}; look at one with: hydrometer score {folder}", quiet=quiet)
-        if any(run.replay.difference for run in runs):
+        if any(run.replay.difference for run in (*runs, *comparisons)):
             raise typer.Exit(EXIT_DIFFERS)
 
 

@@ -16,9 +16,11 @@ from ..engine.sinks import Tally
 from ..providers.settings import ModelSettings
 from ..providers.simulated import planted_claim
 from ..scoring.scores import Score
+from ..scoring.similarity import SimilarityScore
 from ..strategies.templates import fill
 from .ice import IceJob, run_ice
 from .replay import ReplayResult, replay_run
+from .rse import plan_rse
 from .score import write_scores
 
 
@@ -57,6 +59,33 @@ async def run_demo(target: str, out: Path, tally: Tally, say: Callable[[str], No
         name=target,
         scores=tuple(s for s in write_scores(directory) if isinstance(s, Score)),
         planted=find_planted(directory, plan, config.models[target]),
+        replay=await replay_run(directory, None),
+    )
+
+
+class DemoComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """One writer of the demo: its scores, its planted kinship, and whether it replayed."""
+
+    name: str
+    relation: str
+    scores: tuple[SimilarityScore, ...]
+    replay: ReplayResult
+
+
+async def run_demo_comparison(
+    target: str, out: Path, tally: Tally, say: Callable[[str], None]
+) -> DemoComparison:
+    """Compare one simulated writer with the reference in *out*, with a cache there."""
+    config = demo_config()
+    (plan,) = plan_rse(config, [target], out, say)
+    directory = out / target
+    job = IceJob(config=config, plan=plan, directory=directory, cache=out / "cache")
+    await run_ice(job, tally, say)
+    scores = write_scores(directory)
+    return DemoComparison(
+        name=target,
+        relation=config.models[target].planting.relation,
+        scores=tuple(score for score in scores if isinstance(score, SimilarityScore)),
         replay=await replay_run(directory, None),
     )
 

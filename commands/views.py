@@ -14,6 +14,7 @@ from ..cache.explain import Explanation
 from ..cache.store import StoreInfo
 from ..cache.verify import Verification
 from ..report.formats import interval_text, rate_text
+from ..scoring.means import OVER_SETS
 from .cache import (
     Fact,
     Passage,
@@ -24,7 +25,7 @@ from .cache import (
     verification_facts,
     verification_headline,
 )
-from .demo import DemoRun
+from .demo import DemoComparison, DemoRun
 from .preview import Preview
 from .progress import clock
 
@@ -62,6 +63,34 @@ def demo_view(runs: Sequence[DemoRun]) -> RenderableType:
         "          second half asks more of those\n"
         "hard      strict, though the prompt named no such vendor\n"
         "replay    the run once more, from the cache alone, byte for byte",
+        style="dim",
+    )
+    return Group(table, notes)
+
+
+def demo_comparison_view(runs: Sequence[DemoComparison]) -> RenderableType:
+    """Return how alike the demo's writers were found, within 80 columns."""
+    table = _table("Response similarity of simulated writers to one reference, 1 to 5")
+    table.add_column("planted", no_wrap=True)
+    for heading in ("style", "logic", "content", "overall", "95% interval", "chars"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("replay", no_wrap=True)
+    ceiling = None
+    for run in runs:
+        means = {score.metric: score for score in run.scores if score.set == OVER_SETS}
+        overall = means["overall"]
+        ceiling = overall.ceiling
+        table.add_row(
+            run.relation,
+            *(f"{means[name].mean or 0:.2f}" for name in ("style", "logic", "content")),
+            f"{overall.mean or 0:.3f}",
+            f"{overall.low or 0:.3f}–{overall.high or 0:.3f}",
+            f"{means['chars'].mean or 0:.2f}",
+            "differs" if run.replay.difference else "same",
+        )
+    notes = Text(
+        f"\noverall   mean of the three; the reference's own second draw gets {ceiling or 0:.3f}\n"
+        "chars     what two texts share in runs of characters, 0 to 1; no judge is asked",
         style="dim",
     )
     return Group(table, notes)

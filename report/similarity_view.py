@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from rich.console import Group, RenderableType
@@ -14,6 +14,8 @@ from ..scoring.means import OVER_SETS
 from ..scoring.readings import JUDGED
 from ..scoring.similarity import SimilarityScore
 from ..scoring.trees import to_newick
+
+_OWN = "(own 2nd draw)"
 
 _FLAGS = {
     "nothing-compared": "no prompt has a readable grading",
@@ -30,17 +32,20 @@ _FLAGS = {
 def similarity_view(scores: Sequence[SimilarityScore]) -> RenderableType:
     """Return a table of the overall score by set, one of the aspects, and one of the measures."""
     parts: list[RenderableType] = []
-    for (reference, judge, version), members in groupby(
-        [score for score in scores if score.metric in JUDGED],
-        key=lambda score: (score.reference, score.judge, score.prompt_version),
-    ):
-        group = list(members)
-        parts += [_title(reference, judge, version), _by_set(group), Text(), _by_aspect(group)]
-    if measured := [score for score in scores if score.metric not in JUDGED]:
-        parts += [Text(), Text("Without a judge, 0 to 1, mean over the sets", "dim")]
-        parts.append(_by_measure(measured))
+    for reference in dict.fromkeys(score.reference for score in scores):
+        own = [score for score in scores if score.reference == reference]
+        judged = [score for score in own if score.metric in JUDGED]
+        for (judge, version), members in groupby(judged, key=_judge):
+            group = list(members)
+            parts += [_title(reference, judge, version), _by_set(group), Text(), _by_aspect(group)]
+        if measured := [score for score in own if score.metric not in JUDGED]:
+            parts += [Text(), _by_measure(measured)]
     parts += [Text(), _notes(scores)]
     return Group(*parts)
+
+
+def _judge(score: SimilarityScore) -> tuple[str, str]:
+    return score.judge, score.prompt_version
 
 
 def kinship_view(kinship: Kinship) -> RenderableType:
@@ -67,66 +72,77 @@ def _title(reference: str, judge: str, version: str) -> Text:
     return Text.assemble(
         ("Response similarity to ", "bold"),
         (reference, "bold cyan"),
-        (f"  judge {judge}, version {version}; 1 very different, 5 very similar", "dim"),
+        (f"\n  judge {judge}, version {version}; 1 very different, 5 very similar", "dim"),
     )
 
 
 def _by_set(scores: list[SimilarityScore]) -> Table:
     overall = [score for score in scores if score.metric == "overall"]
     sets = list(dict.fromkeys(score.set for score in overall))
-    table = _table("target")
-    for name in sets:
+    table = _table("overall")
+    for name in (*sets, "95%", "order", "n", "lost"):
         table.add_column(name, justify="right", no_wrap=True)
-    for heading in ("95%", "own 2nd draw", "2nd order", "n", "f/r/t/u"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("flags", style="yellow")
-    for target, members in groupby(overall, key=lambda score: (score.run, score.target)):
+    ceilings: dict[str, float | None] = {}
+    for (_, target), members in _runs(overall):
         by_set = {score.set: score for score in members}
         mean = by_set.get(OVER_SETS) or next(iter(by_set.values()))
         counted = [score for score in by_set.values() if score.set != OVER_SETS]
-        lost = (
+        lost = [
             sum(getattr(score, name) for score in counted)
             for name in ("failed", "refused", "truncated", "unparsed")
-        )
+        ]
+        ceilings |= {name: score.ceiling for name, score in by_set.items()}
         table.add_row(
-            target[1],
+            target,
             *(_number(by_set[name].mean if name in by_set else None) for name in sets),
             f"{_number(mean.low)}–{_number(mean.high)}",
-            _number(mean.ceiling),
             "–" if mean.order_effect is None else f"{mean.order_effect:+.2f}",
             str(sum(score.n for score in counted)),
-            "/".join(map(str, lost)),
-            ", ".join(dict.fromkeys(flag for score in by_set.values() for flag in score.flags)),
+            "/".join(map(str, lost)) if any(lost) else "none",
         )
+    if any(ceilings.values()):
+        table.add_row(_OWN, *(_number(ceilings.get(name)) for name in sets), style="dim")
     return table
 
 
 def _by_aspect(scores: list[SimilarityScore]) -> Table:
     means = [score for score in scores if score.set == OVER_SETS and score.metric != "overall"]
-    table = _table("by aspect")
+    table = _table("mean over sets")
     for name in dict.fromkeys(score.metric for score in means):
         table.add_column(name, justify="right", no_wrap=True)
         table.add_column("95%", justify="right", no_wrap=True, style="dim")
-    for target, members in groupby(means, key=lambda score: (score.run, score.target)):
+    ceilings: dict[str, float | None] = {}
+    for (_, target), members in _runs(means):
         cells = []
         for score in members:
+            ceilings[score.metric] = score.ceiling
             cells += [_number(score.mean), f"{_number(score.low)}–{_number(score.high)}"]
-        table.add_row(target[1], *cells)
+        table.add_row(target, *cells)
+    if any(ceilings.values()):
+        own = [cell for value in ceilings.values() for cell in (_number(value), "")]
+        table.add_row(_OWN, *own, style="dim")
     return table
 
 
 def _by_measure(scores: list[SimilarityScore]) -> Table:
     means = [score for score in scores if score.set == OVER_SETS]
-    table = _table("target")
+    table = _table("without a judge")
     for name in dict.fromkeys(score.metric for score in means):
         table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("own 2nd", justify="right", no_wrap=True, style="dim")
-    for target, members in groupby(means, key=lambda score: (score.run, score.target)):
-        cells = []
-        for score in members:
-            cells += [_number(score.mean), _number(score.ceiling)]
-        table.add_row(target[1], *cells)
+    ceilings: dict[str, float | None] = {}
+    for (_, target), members in _runs(means):
+        found = {score.metric: score for score in members}
+        ceilings |= {name: score.ceiling for name, score in found.items()}
+        table.add_row(target, *(_number(score.mean) for score in found.values()))
+    if any(ceilings.values()):
+        table.add_row(_OWN, *map(_number, ceilings.values()), style="dim")
     return table
+
+
+def _runs(
+    scores: list[SimilarityScore],
+) -> Iterator[tuple[tuple[str, str], Iterator[SimilarityScore]]]:
+    return groupby(scores, key=lambda score: (score.run, score.target))
 
 
 def _notes(scores: Sequence[SimilarityScore]) -> Table:
@@ -134,13 +150,14 @@ def _notes(scores: Sequence[SimilarityScore]) -> Table:
     notes.add_column(style="dim", no_wrap=True)
     notes.add_column(style="dim", overflow="fold")
     notes.add_row("95%", "of the mean over the sets, resampled over prompts")
-    notes.add_row("own 2nd draw", "what the reference's own second draw gets: the most to expect")
-    notes.add_row("2nd order", "how much higher the judge grades with the target shown first")
-    notes.add_row("f/r/t/u", "failed/refused/truncated/unparsed prompts, not in the mean")
-    raised = {flag for score in scores for flag in score.flags}
+    notes.add_row(_OWN, "what the reference's second draw gets: the most to expect")
+    notes.add_row("order", "how much higher the judge grades with the target shown first")
+    notes.add_row("lost", "failed/refused/truncated/unparsed prompts, not in the mean")
+    notes.add_row("without a judge", "what two texts share, from 0 to 1")
     for flag, meaning in _FLAGS.items():
-        if flag in raised:
-            notes.add_row(Text(flag, style="yellow"), meaning)
+        raised = dict.fromkeys(score.target for score in scores if flag in score.flags)
+        if raised:
+            notes.add_row(Text(flag, style="yellow"), f"{', '.join(raised)}: {meaning}")
     return notes
 
 
