@@ -204,6 +204,8 @@ def _comparing(plan: RsePlan, role: Role) -> tuple[int, float]:
         turns = sum(len(prompt.turns) for prompt in prompts) / len(prompts)
         asked = sum(len(turn) for prompt in prompts for turn in prompt.turns) / len(prompts)
         return calls, len(RUBRIC) + asked + 2 * answer * turns
+    if role == "embedder":
+        return len(prompts) * (3 if plan.ceiling else 2), answer
     talks = 2 if role == "reference" and plan.ceiling else 1
     sent = [
         sum(map(len, prompt.turns[:number])) + (number - 1) * answer

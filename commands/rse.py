@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -35,13 +36,27 @@ def plan_rse(
         for note in reading.notes():
             say(f"prompts {reading.prompts.name}: {note}")
     plans = build_rse_plans(config, names, tuple(reading.prompts for reading in readings))
-    first = plans[0]
-    if first.judge.vendor and first.judge.vendor == first.reference.vendor:
-        say(
-            f"judge {first.judge.name} and reference {first.reference.name} are both of "
-            f"{first.judge.vendor}: a judge may prefer what its own family writes"
-        )
+    counts = Counter(run_name(plan, config) for plan in plans)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise InputInvalid(f"rse.targets: two pairs would be called {twice[0]}; rename a model")
+    for remark in _judge_s_kin(plans, everybody=config.rse.reference == ALL_PAIRS):
+        say(remark)
     return plans
+
+
+def _judge_s_kin(plans: Sequence[RsePlan], *, everybody: bool) -> Iterator[str]:
+    """Yield a line on every reference of the judge's vendor; of all pairs, on every model."""
+    judge = plans[0].judge
+    role = "" if everybody else "reference "
+    compared = [plan.reference for plan in plans]
+    if everybody:
+        compared += [plan.target for plan in plans]
+    for name, vendor in {model.name: model.vendor for model in compared}.items():
+        if vendor and vendor == judge.vendor:
+            yield (
+                f"judge {judge.name} and {role}{name} are both of {vendor}: a judge may prefer "
+                "what its own family writes"
+            )
 
 
 def run_name(plan: RsePlan, config: Config) -> str:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 from ..engine.errors import FileInvalid
 from ..engine.files import ASIDE, RunDirectory
-from ..engine.fold import fold_ceiling, fold_pairs, fold_probes
+from ..engine.fold import fold_ceiling, fold_cosines, fold_pairs, fold_probes
 from ..engine.layers import fold_layer
 from ..engine.models import PlannedModel
 from ..engine.plan import Plan, PlannedJudge, RsePlan, plan_digest
 from ..report.formats import to_json
 from ..scoring.likeness import VERSION as LIKENESS_VERSION
-from ..scoring.readings import Readings, read_gradings, read_texts
+from ..scoring.readings import Readings, read_cosines, read_gradings, read_texts
 from ..scoring.scores import Score, score_table
 from ..scoring.similarity import SimilarityScore, score_readings
 from ..scoring.table import ProbeTable
-from ..strategies.comparing import ComparedRow
 from ..strategies.types import Metric, ProbeRow
 from .timings import changed_models
 
@@ -74,28 +73,32 @@ def _score_similarity(run: Path, plan: RsePlan) -> tuple[SimilarityScore, ...]:
     changed = changed_models(run)
 
     def scores(
-        read: Callable[[Iterable[ComparedRow]], Readings], judge: PlannedModel | None, version: str
+        pairs: Readings, own: Readings, judge: PlannedModel | None, version: str
     ) -> tuple[SimilarityScore, ...]:
         models = [plan.target, plan.reference, *(() if judge is None else (judge,))]
         return score_readings(
-            read(rows),
+            pairs,
             run=run.resolve().name,
             target=plan.target.name,
             reference=plan.reference.name,
             judge="" if judge is None else judge.name,
             prompt_version=version,
             seed=plan.seed,
-            ceiling=read(ceiling) if plan.ceiling else None,
+            ceiling=own if plan.ceiling else None,
             sets=tuple(prompts.name for prompts in plan.sets),
             finished=finished,
             changed=any(model.name in changed for model in models),
             same_vendor=bool(judge and judge.vendor and judge.vendor == plan.reference.vendor),
         )
 
-    return (
-        *scores(lambda rows: read_gradings(rows, plan.weights), plan.judge, plan.rubric_version),
-        *scores(read_texts, None, LIKENESS_VERSION),
-    )
+    graded = (read_gradings(rows, plan.weights), read_gradings(ceiling, plan.weights))
+    found = scores(*graded, plan.judge, plan.rubric_version)
+    found += scores(read_texts(rows), read_texts(ceiling), None, LIKENESS_VERSION)
+    if plan.embedder is not None:
+        cosines, own = fold_cosines(directory.read_events())
+        embedded = (read_cosines(rows, cosines), read_cosines(ceiling, own))
+        found += scores(*embedded, None, plan.embedder.name)
+    return found
 
 
 def _models(plan: Plan, judge: PlannedJudge) -> set[str]:

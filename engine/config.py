@@ -91,6 +91,7 @@ class RseTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     orders: Literal["both", "reference-first"] = "both"
     judge_draws: int = 1
     ceiling: bool = True
+    embeddings: str = ""  # a model with mode = "embedding"
     structured: bool = False
     sampling: RseSampling = RseSampling()
 

@@ -142,6 +142,11 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True, tag="answers"):
     answers: tuple[Answer, ...]
 
     @property
+    def text(self) -> str:
+        """All answers in one."""
+        return "\n\n".join(answer.text for answer in self.answers)
+
+    @property
     def refused(self) -> bool:
         """Whether the endpoint declined to serve a turn."""
         return any(answer.refused for answer in self.answers)
@@ -162,10 +167,19 @@ class Graded(msgspec.Struct, frozen=True, kw_only=True):
     failure: CallFailed | None = None
 
 
+class Embedded(msgspec.Struct, frozen=True, kw_only=True):
+    """The cosine of two answers' embeddings, None when a call failed or gave no vector."""
+
+    cosine: float | None
+    keys: tuple[str, ...] = ()
+    failures: tuple[CallFailed, ...] = ()
+
+
 class Compared(msgspec.Struct, frozen=True, kw_only=True, tag="compared"):
     """One prompt was answered by target and reference, and the judge compared the answers.
 
     *again* is the reference's second draw, and *ceiling* how alike its two draws were found.
+    What was embedded is there when the plan names a model for it.
     """
 
     ticket: int
@@ -174,8 +188,10 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True, tag="compared"):
     target: Answers | CallFailed
     reference: Answers | CallFailed
     gradings: tuple[Graded, ...] = ()
+    embedded: Embedded | None = None
     again: Answers | CallFailed | None = None
     ceiling: tuple[Graded, ...] = ()
+    ceiling_embedded: Embedded | None = None
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
@@ -208,7 +224,9 @@ def failures_of(event: Event) -> tuple[CallFailed, ...]:
     if isinstance(event, Compared):
         sides = (event.target, event.reference, event.again)
         judged = (graded.failure for graded in (*event.gradings, *event.ceiling))
-        return tuple(found for found in (*sides, *judged) if isinstance(found, CallFailed))
+        embedded = (found for found in (event.embedded, event.ceiling_embedded) if found)
+        lost = (failure for found in embedded for failure in found.failures)
+        return tuple(found for found in (*sides, *judged, *lost) if isinstance(found, CallFailed))
     if isinstance(event, (Mutated, Barren)):
         return tuple(r.failure for r in event.rejections if r.failure is not None)
     return ()

@@ -60,7 +60,7 @@ def _compared(
     elif reference.truncated or other.truncated:
         state = "truncated"
     else:
-        texts = (_joined(reference), _joined(other))
+        texts = (reference.text, other.text)
     return ComparedRow(
         set=event.set,
         prompt=event.prompt,
@@ -73,5 +73,16 @@ def _compared(
     )
 
 
-def _joined(side: Answers) -> str:
-    return "\n\n".join(answer.text for answer in side.answers)
+def fold_cosines(
+    events: Iterable[Event],
+) -> tuple[dict[tuple[str, int], float], dict[tuple[str, int], float]]:
+    """Return the embeddings' cosines by set and prompt: of the pairs, and of the ceiling."""
+    pairs: dict[tuple[str, int], float] = {}
+    ceiling: dict[tuple[str, int], float] = {}
+    for event in events:
+        if isinstance(event, Compared):
+            both = ((pairs, event.embedded), (ceiling, event.ceiling_embedded))
+            for found, embedded in both:
+                if embedded is not None and embedded.cosine is not None:
+                    found[event.set, event.prompt] = embedded.cosine
+    return pairs, ceiling

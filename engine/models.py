@@ -8,7 +8,7 @@ import msgspec
 
 from ..providers.types import Message, Mode, Request, Sampling
 
-Role = Literal["target", "helper", "reference", "judge"]
+Role = Literal["target", "helper", "reference", "judge", "embedder"]
 
 
 class PlannedModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,12 +26,14 @@ class PlannedModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Return the request for a conversation: *turns* are the user's and the model's in turn.
 
         A completion model sees the system text and the turns as paragraphs, put into
-        *prompt_template*.
+        *prompt_template*; an embedding model sees the turns alone.
         """
-        if self.mode == "completion":
+        if self.mode == "embedding":
+            messages: tuple[Message, ...] = (Message(role="user", content="\n\n".join(turns)),)
+        elif self.mode == "completion":
             text = "\n\n".join((self.system, *turns) if self.system else turns)
             prompt = self.prompt_template.replace("{prompt}", text)
-            messages: tuple[Message, ...] = (Message(role="user", content=prompt),)
+            messages = (Message(role="user", content=prompt),)
         else:
             system = (Message(role="system", content=self.system),) if self.system else ()
             messages = system + tuple(

@@ -38,7 +38,8 @@ async def in_order(
     async def do(number: int, job: J) -> None:
         nonlocal turn
         try:
-            early[number] = await work(job)
+            with unwrapped():  # calls that were sent together miss as a group
+                early[number] = await work(job)
         except CacheMiss as miss:
             early[number] = miss
         while turn in early:

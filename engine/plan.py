@@ -144,6 +144,7 @@ class RsePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     seed: int
     orders: tuple[Order, ...]
     judge_draws: int
+    embedder: PlannedModel | None = None
     ceiling: bool  # the reference answers twice, and is compared with itself
     weights: Weights
     sets: tuple[PromptSet, ...]
@@ -165,7 +166,12 @@ class _Versioned(msgspec.Struct):
 def planned_models(plan: AnyPlan) -> dict[Role, PlannedModel]:
     """Return who plays which role; not every search has a helper, not every judge is a model."""
     if isinstance(plan, RsePlan):
-        return {"target": plan.target, "reference": plan.reference, "judge": plan.judge}
+        compared: dict[Role, PlannedModel] = {
+            "target": plan.target,
+            "reference": plan.reference,
+            "judge": plan.judge,
+        }
+        return compared if plan.embedder is None else compared | {"embedder": plan.embedder}
     roles: dict[Role, PlannedModel | None] = {
         "target": plan.target,
         "helper": plan.helper,

@@ -17,6 +17,7 @@ from .plan import RsePlan
 from .planning import find_model, plan_model, refuse_twins
 
 ALL_PAIRS = "*"
+MEAN = "mean"  # what scores call the mean over all sets
 
 
 def build_rse_plans(
@@ -29,12 +30,18 @@ def build_rse_plans(
     """
     rse = config.rse
     refuse_twins(config)
+    if any(prompts.name == MEAN for prompts in sets):
+        raise ConfigInvalid(
+            f"rse.prompts: a set cannot be called {MEAN}, as the mean over all sets is; rename it"
+        )
     names = tuple(dict.fromkeys(targets))
     if not rse.reference:
         raise ConfigInvalid('rse.reference is missing: name a model, or "*" for every pair')
     if rse.reference == ALL_PAIRS:
         if len(names) < 2:
             raise ConfigInvalid('rse.reference = "*" compares targets with each other: name two')
+        if rse.sampling.reference != SamplingTable():
+            raise ConfigInvalid('rse.sampling.reference has no meaning with reference = "*"')
         pairs = tuple(combinations(names, 2))
     else:
         if rse.reference in names:
@@ -43,7 +50,10 @@ def build_rse_plans(
                 "itself; rse.ceiling does that"
             )
         pairs = tuple((name, rse.reference) for name in names)
-    return tuple(_build(config, target, reference, sets) for target, reference in pairs)
+    plans = tuple(_build(config, target, reference, sets) for target, reference in pairs)
+    for plan in plans:
+        _refuse_one_model(plan)
+    return plans
 
 
 def _build(config: Config, target: str, reference: str, sets: tuple[PromptSet, ...]) -> RsePlan:
@@ -63,14 +73,37 @@ def _build(config: Config, target: str, reference: str, sets: tuple[PromptSet, .
         seed=config.run.seed,
         orders=orders,
         judge_draws=rse.judge_draws,
+        embedder=_embedder(config),
         ceiling=rse.ceiling,
         weights=rse.weights,
         sets=sets,
     )
 
 
+def _refuse_one_model(plan: RsePlan) -> None:
+    """Raise when both sides would send the same requests, and so be given the same answers."""
+    renamed = msgspec.structs.replace(
+        plan.target, name=plan.reference.name, vendor=plan.reference.vendor
+    )
+    if renamed == plan.reference:
+        raise ConfigInvalid(
+            f"rse: models.{plan.target.name} and models.{plan.reference.name} are one model with "
+            "one sampling, and would be compared with itself; rse.ceiling does that"
+        )
+
+
 def _model(config: Config, name: str, path: str, override: SamplingTable) -> PlannedModel:
     return plan_model(name, find_model(config, name, path), override, None)
+
+
+def _embedder(config: Config) -> PlannedModel | None:
+    name = config.rse.embeddings
+    if not name:
+        return None
+    planned = _model(config, name, "rse.embeddings", SamplingTable())
+    if planned.mode != "embedding":
+        raise ConfigInvalid(f'rse.embeddings: models.{name}.mode must be "embedding"')
+    return planned
 
 
 def _structured(judge: PlannedModel) -> PlannedModel:

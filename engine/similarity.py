@@ -15,6 +15,7 @@ import msgspec
 
 from ..providers.types import Response
 from ..strategies.comparing import Grading, Order, Pairing, Prompt, Said, TokenChoice
+from ..strategies.embeddings import cosine
 from ..strategies.similarity import Comparison, Similarity
 from .errors import FileInvalid
 from .events import (
@@ -22,6 +23,7 @@ from .events import (
     Answers,
     CallFailed,
     Compared,
+    Embedded,
     Event,
     Finished,
     Graded,
@@ -101,7 +103,11 @@ class ComparingStages:
         again = rest[0] if rest else None
         own = self._grade(turns, reference, target)
         ceiling = [] if again is None else self._grade(turns, reference, again)
-        graded = yield from together(own + ceiling)
+        vectors = [] if again is None else self._embed(reference, again)
+        pair = self._embed(reference, target)
+        found = yield from together([*own, *ceiling, *pair, *vectors])
+        graded = [result for result in found if isinstance(result, Graded)]
+        embedded = [result for result in found if isinstance(result, Embedded)]
         return Compared(
             ticket=ticket.number,
             set=ticket.set,
@@ -109,13 +115,15 @@ class ComparingStages:
             target=target,
             reference=reference,
             gradings=tuple(graded[: len(own)]),
+            embedded=embedded[0] if pair else None,
             again=again,
             ceiling=tuple(graded[len(own) :]),
+            ceiling_embedded=embedded[-1] if vectors else None,
         )
 
     def _grade(
         self, turns: tuple[str, ...], reference: Answers | CallFailed, other: Answers | CallFailed
-    ) -> list[Stage[Graded]]:
+    ) -> list[Stage[Graded | Embedded]]:
         """Return a stage for every order and draw, none when there is nothing to compare."""
         if not (complete(reference) and complete(other)):
             return []
@@ -132,7 +140,17 @@ class ComparingStages:
             for draw in range(self._plan.judge_draws)
         ]
 
-    def _judged(self, pairing: Pairing, order: Order, draw: int) -> Stage[Graded]:
+    def _embed(
+        self, reference: Answers | CallFailed, other: Answers | CallFailed
+    ) -> list[Stage[Graded | Embedded]]:
+        """Return a stage that embeds both sides, none when there is nothing to embed."""
+        if self._plan.embedder is None or not (complete(reference) and complete(other)):
+            return []
+        assert isinstance(reference, Answers)
+        assert isinstance(other, Answers)
+        return [_embedded(self._plan.embedder, reference.text, other.text)]
+
+    def _judged(self, pairing: Pairing, order: Order, draw: int) -> Stage[Graded | Embedded]:
         reading = self._judge.read(pairing, order)
         keys: list[str] = []
         failure: CallFailed | None = None
@@ -212,6 +230,34 @@ def _converse(
             break
         said.append(answer.text)
     return Answers(answers=tuple(answers))
+
+
+def _embedded(model: PlannedModel, *texts: str) -> Stage[Graded | Embedded]:
+    """Have *texts* embedded, and compare the two vectors."""
+    calls = tuple(Call(role="embedder", request=model.build_request(text)) for text in texts)
+    replies = yield calls
+    answered = [reply for reply in replies if isinstance(reply, Answered)]
+    vectors = [_vector(reply.response.text) for reply in answered]
+    return Embedded(
+        cosine=_cosine(*vectors) if len(vectors) == 2 and all(vectors) else None,
+        keys=tuple(reply.key for reply in answered),
+        failures=tuple(reply for reply in replies if isinstance(reply, CallFailed)),
+    )
+
+
+def _vector(text: str) -> list[float]:
+    try:
+        return msgspec.json.decode(text, type=list[float])
+    except msgspec.DecodeError:
+        return []
+
+
+def _cosine(one: list[float], other: list[float]) -> float | None:
+    """Return the cosine, rounded so that every machine writes the same; None without one."""
+    try:
+        return round(cosine(one, other), 9)
+    except ValueError:
+        return None
 
 
 class _Turns(msgspec.Struct, frozen=True):

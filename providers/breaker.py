@@ -29,7 +29,7 @@ import math
 from typing import Literal
 
 FAILURES_IN_A_ROW = 5
-FIRST_OPEN_S = 5.0
+FIRST_OPEN_S = 1.0
 LONGEST_OPEN_S = 60.0
 
 State = Literal["closed", "open", "half-open"]

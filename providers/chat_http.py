@@ -96,6 +96,7 @@ class HttpProvider:
         self._urls = {
             "chat": f"{base_url}/chat/completions",
             "completion": f"{base_url}/completions",
+            "embedding": f"{base_url}/embeddings",
         }
         self._secrets = secrets
 

@@ -29,7 +29,11 @@ from .wire import to_body
 
 BASE_URL = "https://api.openai.com/v1"
 
-_PATHS = {"chat": "/chat/completions", "completion": "/completions"}
+_PATHS = {
+    "chat": "/chat/completions",
+    "completion": "/completions",
+    "embedding": "/embeddings",
+}
 _NO_KEY = "-"  # the SDK insists on a key, and SenderTransport leaves it out
 _PROOFS = ("authorization", "api-key")
 # aiohttp has its own opinion of these, and unpacks only what it asked for.

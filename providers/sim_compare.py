@@ -42,7 +42,7 @@ def compare_text(request: Request, prompt: str, model: str, planting: Planting) 
         for aspect, share in shares.items()
     }
     reason = "They share much." if sum(grades.values()) > 9 else "They differ in most things."
-    if '{"analysis"' in prompt:
+    if '{"analysis"' in prompt.rpartition("</")[2]:  # what is asked for, not what is compared
         inner = ", ".join(f'"{aspect}": {grade}' for aspect, grade in sorted(grades.items()))
         return f'{{"analysis": "{reason}", {inner}}}'
     tags = "\n".join(f"<{aspect}>{grade}</{aspect}>" for aspect, grade in grades.items())
@@ -66,11 +66,13 @@ def _noisy(grade: int, aspect: str, dice: Dice, planting: Planting) -> int:
 
 
 def _trigrams(a: str, b: str) -> float:
-    return _overlap(*(Counter(text[i : i + 3] for i in range(len(text) - 2)) for text in (a, b)))
+    counts = (Counter(text[i : i + 3] for i in range(len(text) - 2)) for text in (a, b))
+    return _overlap(*counts, neither=a == b)
 
 
 def _words(a: str, b: str) -> float:
-    return _overlap(*(Counter(_WORD.findall(text.lower())) for text in (a, b)))
+    counts = (Counter(_WORD.findall(text.lower())) for text in (a, b))
+    return _overlap(*counts, neither=a == b)
 
 
 def _lines(a: str, b: str) -> float:
@@ -90,6 +92,7 @@ def _kind(line: str) -> str:
     return "long" if len(line) > 160 else "short"
 
 
-def _overlap(a: Counter[T], b: Counter[T]) -> float:
+def _overlap(a: Counter[T], b: Counter[T], *, neither: bool = True) -> float:
+    """Return the share in common; where *neither* has anything to compare, that says it."""
     every = (a | b).total()
-    return (a & b).total() / every if every else 1.0
+    return (a & b).total() / every if every else float(neither)

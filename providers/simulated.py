@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from zlib import crc32
 
 import anyio.lowlevel
+import msgspec
 
 from .settings import ModelSettings, Planting
 from .sim_helper import helper_text
@@ -15,6 +17,9 @@ from .sim_writer import write_answer
 from .types import Request, Response, Usage
 
 __all__ = ["SimulatedProvider", "answer", "open_simulated", "planted_claim", "planted_rate"]
+
+
+_EMBEDDING_SLOTS = 128
 
 
 class SimulatedProvider:
@@ -51,6 +56,8 @@ def answer(request: Request, model: str, planting: Planting) -> Response:
         text = helper_text(request, model, planting)
     elif model.startswith("sim-judge"):
         text = judge_text(request, model, planting)
+    elif request.mode == "embedding":
+        text = embedding_text(request)
     elif model.startswith("sim-writer"):
         text = writer_text(request, planting)
     else:
@@ -71,6 +78,15 @@ def writer_text(request: Request, planting: Planting) -> str:
         draw=request.draw if temperature > 0.0 else 0,
         temperature=temperature,
     )
+
+
+def embedding_text(request: Request) -> str:
+    """Return a simulated embedding: how many runs of three characters fall into each slot."""
+    text = request.messages[-1].content
+    slots = [0.0] * _EMBEDDING_SLOTS
+    for start in range(len(text) - 2):
+        slots[crc32(text[start : start + 3].encode()) % _EMBEDDING_SLOTS] += 1.0
+    return msgspec.json.encode(slots).decode()
 
 
 def _tokens(characters: int) -> int:

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 Role = Literal["system", "user", "assistant"]
-Mode = Literal["chat", "completion"]
+Mode = Literal["chat", "completion", "embedding"]
 FinishReason = Literal["stop", "length", "content_filter", "other"]
 
 
@@ -49,7 +49,8 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can change the response, and nothing else.
 
-    In mode "completion" there is exactly one message, and its content is the whole prompt.
+    In the modes "completion" and "embedding" there is exactly one message, and its content is the
+    whole prompt, or the text to embed.
     """
 
     identity: str  # provider kind, model, declared revision: resolved once, when the plan is made
@@ -61,8 +62,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def __post_init__(self) -> None:
         if not self.messages:
             raise ValueError("a request needs at least one message")
-        if self.mode == "completion" and len(self.messages) != 1:
-            raise ValueError(f"a completion request has one message, got {len(self.messages)}")
+        if self.mode != "chat" and len(self.messages) != 1:
+            raise ValueError(f"a {self.mode} request has one message, got {len(self.messages)}")
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,8 +84,9 @@ class TokenLogprob(msgspec.Struct, frozen=True, kw_only=True):
 class Response(msgspec.Struct, frozen=True, kw_only=True):
     """One complete reply.
 
-    *text* is what a user would read; a leading ``<think>`` block or a reasoning field goes to
-    *reasoning*. *refusal* is the endpoint's own refusal to serve, never a model's polite "no".
+    *text* is what a user would read, or an embedding's numbers as a JSON array; a leading
+    ``<think>`` block or a reasoning field goes to *reasoning*. *refusal* is the endpoint's own
+    refusal to serve, never a model's polite "no".
     """
 
     text: str

@@ -22,7 +22,7 @@ _FINISH: dict[str, FinishReason] = {
     "max_length": "length",
     "content_filter": "content_filter",
 }
-_RESERVED = frozenset({"model", "messages", "prompt", "stream"})
+_RESERVED = frozenset({"model", "messages", "prompt", "input", "stream"})
 _OPEN, _CLOSE = "<think>", "</think>"
 _BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)+")
 
@@ -85,9 +85,28 @@ class _CompletionReply(_Reply):
     choices: list[_CompletionChoice] | None = None
 
 
+class _Embedding(msgspec.Struct):
+    embedding: list[float]
+
+
+class _EmbeddingReply(_Reply):
+    data: list[_Embedding] | None = None
+
+
 _ENCODER = msgspec.json.Encoder()
 _CHAT = msgspec.json.Decoder(_ChatReply)
 _COMPLETION = msgspec.json.Decoder(_CompletionReply)
+_EMBEDDING = msgspec.json.Decoder(_EmbeddingReply)
+_AnyDecoder = (
+    msgspec.json.Decoder[_ChatReply]
+    | msgspec.json.Decoder[_CompletionReply]
+    | msgspec.json.Decoder[_EmbeddingReply]
+)
+_DECODERS: dict[Mode, _AnyDecoder] = {
+    "chat": _CHAT,
+    "completion": _COMPLETION,
+    "embedding": _EMBEDDING,
+}
 
 
 def to_body(request: Request, model: str) -> bytes:
@@ -100,6 +119,8 @@ def to_body(request: Request, model: str) -> bytes:
     body: dict[str, object] = {"model": model}
     if request.mode == "chat":
         body["messages"] = request.messages
+    elif request.mode == "embedding":
+        body["input"] = request.messages[0].content
     else:
         body["prompt"] = request.messages[0].content
     if sampling.temperature is not None:
@@ -140,6 +161,8 @@ def from_body(data: bytes, mode: Mode, *, content_type: str = "") -> Response:
     yet holds no answer; *content_type* only makes the message clearer.
     """
     reply = _decode(data, mode, content_type)
+    if isinstance(reply, _EmbeddingReply):
+        return _read_embedding(reply)
     if not reply.choices:
         if reply.error is not None:
             raise ReplyMalformed(f"the reply is an error of type {_error_type(reply.error)}")
@@ -168,6 +191,17 @@ def from_body(data: bytes, mode: Mode, *, content_type: str = "") -> Response:
         model=reply.model or "",
         fingerprint=reply.system_fingerprint or "",
         logprobs=logprobs,
+    )
+
+
+def _read_embedding(reply: _EmbeddingReply) -> Response:
+    if not reply.data or not reply.data[0].embedding:
+        raise ReplyMalformed("the reply has no embedding")
+    return Response(
+        text=_ENCODER.encode(reply.data[0].embedding).decode(),
+        usage=_to_usage(reply.usage),
+        model=reply.model or "",
+        fingerprint=reply.system_fingerprint or "",
     )
 
 
@@ -206,9 +240,10 @@ def split_reasoning(text: str) -> tuple[str, str]:
     return thought.strip(), rest[blank.end() :] if blank else rest
 
 
-def _decode(data: bytes, mode: Mode, content_type: str) -> _ChatReply | _CompletionReply:
-    decoder: msgspec.json.Decoder[_ChatReply] | msgspec.json.Decoder[_CompletionReply]
-    decoder = _CHAT if mode == "chat" else _COMPLETION
+def _decode(
+    data: bytes, mode: Mode, content_type: str
+) -> _ChatReply | _CompletionReply | _EmbeddingReply:
+    decoder = _DECODERS[mode]
     try:
         try:
             return decoder.decode(data)

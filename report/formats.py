@@ -75,7 +75,7 @@ def _similarity_row(score: SimilarityScore) -> list[str]:
         *(_escaped(name) for name in (*names, score.metric, score.set)),
         str(score.n),
         _mean_text(score.mean),
-        f"{_mean_text(score.low)}–{_mean_text(score.high)}",
+        "–" if score.low is None else f"{_mean_text(score.low)}–{_mean_text(score.high)}",
         _mean_text(score.ceiling),
         *(str(count) for count in lost),
         ";".join(score.flags),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Literal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -35,8 +36,8 @@ def similarity_view(scores: Sequence[SimilarityScore]) -> RenderableType:
     for reference in dict.fromkeys(score.reference for score in scores):
         own = [score for score in scores if score.reference == reference]
         judged = [score for score in own if score.metric in JUDGED]
-        for (judge, version), members in groupby(judged, key=_judge):
-            group = list(members)
+        for judge, version in dict.fromkeys(map(_judge, judged)):
+            group = [score for score in judged if _judge(score) == (judge, version)]
             parts += [_title(reference, judge, version), _by_set(group), Text(), _by_aspect(group)]
         if measured := [score for score in own if score.metric not in JUDGED]:
             parts += [Text(), _by_measure(measured)]
@@ -81,68 +82,93 @@ def _by_set(scores: list[SimilarityScore]) -> Table:
     sets = list(dict.fromkeys(score.set for score in overall))
     table = _table("overall")
     for name in (*sets, "95%", "order", "n", "lost"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(Text(name), justify="right", no_wrap=True)  # a user's: no markup
     ceilings: dict[str, float | None] = {}
-    for (_, target), members in _runs(overall):
-        by_set = {score.set: score for score in members}
+    for target, by_set in _rows(overall, "set"):
         mean = by_set.get(OVER_SETS) or next(iter(by_set.values()))
         counted = [score for score in by_set.values() if score.set != OVER_SETS]
         lost = [
             sum(getattr(score, name) for score in counted)
             for name in ("failed", "refused", "truncated", "unparsed")
         ]
-        ceilings |= {name: score.ceiling for name, score in by_set.items()}
+        ceilings |= _ceilings(by_set)
         table.add_row(
             target,
             *(_number(by_set[name].mean if name in by_set else None) for name in sets),
-            f"{_number(mean.low)}–{_number(mean.high)}",
+            _interval(mean),
             "–" if mean.order_effect is None else f"{mean.order_effect:+.2f}",
             str(sum(score.n for score in counted)),
             "/".join(map(str, lost)) if any(lost) else "none",
         )
-    if any(ceilings.values()):
+    if ceilings:
         table.add_row(_OWN, *(_number(ceilings.get(name)) for name in sets), style="dim")
     return table
 
 
 def _by_aspect(scores: list[SimilarityScore]) -> Table:
     means = [score for score in scores if score.set == OVER_SETS and score.metric != "overall"]
+    metrics = list(dict.fromkeys(score.metric for score in means))
     table = _table("mean over sets")
-    for name in dict.fromkeys(score.metric for score in means):
+    for name in metrics:
         table.add_column(name, justify="right", no_wrap=True)
         table.add_column("95%", justify="right", no_wrap=True, style="dim")
     ceilings: dict[str, float | None] = {}
-    for (_, target), members in _runs(means):
-        cells = []
-        for score in members:
-            ceilings[score.metric] = score.ceiling
-            cells += [_number(score.mean), f"{_number(score.low)}–{_number(score.high)}"]
-        table.add_row(target, *cells)
-    if any(ceilings.values()):
-        own = [cell for value in ceilings.values() for cell in (_number(value), "")]
-        table.add_row(_OWN, *own, style="dim")
+    for target, found in _rows(means, "metric"):
+        ceilings |= _ceilings(found)
+        cells = [(_number(score.mean), _interval(score)) for score in found.values()]
+        table.add_row(target, *chain.from_iterable(cells))
+    if ceilings:
+        own = [(_number(ceilings.get(name)), "") for name in metrics]
+        table.add_row(_OWN, *chain.from_iterable(own), style="dim")
     return table
 
 
 def _by_measure(scores: list[SimilarityScore]) -> Table:
     means = [score for score in scores if score.set == OVER_SETS]
+    metrics = list(dict.fromkeys(score.metric for score in means))
     table = _table("without a judge")
-    for name in dict.fromkeys(score.metric for score in means):
+    for name in metrics:
         table.add_column(name, justify="right", no_wrap=True)
     ceilings: dict[str, float | None] = {}
-    for (_, target), members in _runs(means):
-        found = {score.metric: score for score in members}
-        ceilings |= {name: score.ceiling for name, score in found.items()}
-        table.add_row(target, *(_number(score.mean) for score in found.values()))
-    if any(ceilings.values()):
-        table.add_row(_OWN, *map(_number, ceilings.values()), style="dim")
+    for target, found in _rows(means, "metric"):
+        ceilings |= _ceilings(found)
+        table.add_row(
+            target, *(_number(found[name].mean if name in found else None) for name in metrics)
+        )
+    if ceilings:
+        table.add_row(_OWN, *(_number(ceilings.get(name)) for name in metrics), style="dim")
     return table
 
 
-def _runs(
-    scores: list[SimilarityScore],
-) -> Iterator[tuple[tuple[str, str], Iterator[SimilarityScore]]]:
-    return groupby(scores, key=lambda score: (score.run, score.target))
+def _rows(
+    scores: Sequence[SimilarityScore], column: Literal["set", "metric"]
+) -> Iterator[tuple[str, dict[str, SimilarityScore]]]:
+    """Yield the target of each run with its scores by *column*.
+
+    Two runs of one name, from two folders, are told apart by the column that comes again.
+    """
+    last = ("", "")
+    row: dict[str, SimilarityScore] = {}
+    for score in scores:
+        place = getattr(score, column)
+        if row and (last != (score.run, score.target) or place in row):
+            yield last[1], row
+            row = {}
+        last = score.run, score.target
+        row[place] = score
+    if row:
+        yield last[1], row
+
+
+def _ceilings(row: Mapping[str, SimilarityScore]) -> dict[str, float | None]:
+    """Return what the reference's second draw got; a run without one takes no other's away."""
+    return {name: score.ceiling for name, score in row.items() if score.ceiling is not None}
+
+
+def _interval(score: SimilarityScore) -> str:
+    if score.low is None or score.high is None:
+        return "–"
+    return f"{_number(score.low)}–{_number(score.high)}"
 
 
 def _notes(scores: Sequence[SimilarityScore]) -> Table:

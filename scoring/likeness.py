@@ -1,8 +1,8 @@
 """How alike two texts are, without a judge: measures that any reader can compute again.
 
-Every measure is symmetric, gives 1 for equal texts and lies in [0, 1] (the cosine of embeddings in
-[-1, 1]). None knows a language: Chinese counts as English does. Two texts in which a measure finds
-nothing to compare, such as no word at all, are 1 alike when they are equal and 0 otherwise.
+Every measure is symmetric, gives 1 for equal texts and lies in [0, 1]. None knows a language:
+Chinese counts as English does. Two texts in which a measure finds nothing to compare, such as no
+word at all, are 1 alike when they are equal and 0 otherwise.
 
 All run in time that the length of the texts bounds, whatever is in them; a pair of answers takes a
 few milliseconds, a pair of 1 MB texts seconds.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from math import fsum, isfinite, sqrt
+from math import fsum
 from typing import Literal, get_args
 
 import numpy as np
@@ -122,23 +122,6 @@ def markdown(reference: str, target: str) -> float:
     return fsum(_ratio(first[name], second[name]) for name in features) / len(features)
 
 
-def cosine(reference: Sequence[float], target: Sequence[float]) -> float:
-    """Return the cosine of two embeddings; in [-1, 1], and 0 where one is all zeros.
-
-    Raises ValueError for vectors of different lengths, and for values that are not finite.
-    """
-    if len(reference) != len(target) or not reference:
-        raise ValueError(
-            f"embeddings must have one length above 0, got {len(reference)} and {len(target)}"
-        )
-    if not all(map(isfinite, (*reference, *target))):
-        raise ValueError("embeddings must be finite")
-    first, second = _scaled(reference), _scaled(target)
-    product = fsum(a * b for a, b in zip(first, second, strict=True))
-    norms = sqrt(fsum(a * a for a in first)) * sqrt(fsum(b * b for b in second))
-    return max(-1.0, min(1.0, product / norms)) if norms else 0.0
-
-
 def words(text: str) -> list[str]:
     """Return the words of *text*, case folded; see *rouge_l* for scripts without spaces."""
     return _WORD.findall(text.casefold())
@@ -226,12 +209,6 @@ def _overlap(ours: npt.NDArray[np.int64], theirs: npt.NDArray[np.int64]) -> floa
 
 def _ratio(first: float, second: float) -> float:
     return min(first, second) / max(first, second) if first or second else 1.0
-
-
-def _scaled(vector: Sequence[float]) -> list[float]:
-    """Bring the largest entry to 1, so that no square overflows or vanishes."""
-    top = max(map(abs, vector))
-    return [value / top for value in vector] if top else [0.0] * len(vector)
 
 
 _FUNCTIONS: dict[Measure, Callable[[str, str], float]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -16,12 +16,11 @@ from ..strategies.comparing import (
     combine,
     overall,
 )
-from .likeness import MEASURES, Measure, cosine, likeness
+from .likeness import MEASURES, Measure, likeness
 
 Metric = Aspect | Literal["overall"] | Measure | Literal["embedding"]
 Outcome = Literal["read", "failed", "refused", "truncated", "unparsed"]
 PromptKey = tuple[str, int]
-Vectors = tuple[Sequence[float], Sequence[float]]
 
 JUDGED: tuple[Metric, ...] = (*ASPECTS, "overall")
 
@@ -93,13 +92,13 @@ def read_texts(rows: Iterable[ComparedRow], measures: tuple[Measure, ...] = MEAS
     )
 
 
-def read_embeddings(rows: Iterable[ComparedRow], vectors: Mapping[PromptKey, Vectors]) -> Readings:
-    """Return the cosines of both answers' embeddings; a row without vectors counts as failed."""
+def read_cosines(rows: Iterable[ComparedRow], cosines: Mapping[PromptKey, float]) -> Readings:
+    """Return the cosines of both answers' embeddings; a row without one counts as failed."""
     return _collect(
         ("embedding",),
         (
-            _reading(row, (cosine(*found),))
-            if row.state == "compared" and (found := vectors.get((row.set, row.prompt)))
+            _reading(row, (found,))
+            if row.state == "compared" and (found := cosines.get((row.set, row.prompt))) is not None
             else _reading(row)
             for row in rows
         ),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import sqrt
 from time import perf_counter
 
 import pytest
@@ -11,7 +10,6 @@ from hydrometer.scoring.likeness import (
     Measure,
     chars,
     common_subsequence,
-    cosine,
     layout,
     length,
     likeness,
@@ -205,37 +203,6 @@ def test_layout_reads_chinese_lists() -> None:
     found = layout("1、石桥\n2.钢桥\n• 木桥")
 
     assert (found["numbered"], found["bullet"], found["paragraph"]) == (2, 1, 0)
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "expected"),
-    [
-        ((1.0, 0.0), (1.0, 0.0), 1.0),
-        ((1.0, 0.0), (0.0, 2.0), 0.0),
-        ((1.0, 1.0), (-3.0, -3.0), -1.0),
-        ((1.0, 0.0), (1.0, 1.0), 1 / sqrt(2)),
-        ((1e300, 1e300), (1e-300, 1e-300), 1.0),
-        ((0.0, 0.0), (1.0, 1.0), 0.0),
-    ],
-)
-def test_cosine(first: tuple[float, ...], second: tuple[float, ...], expected: float) -> None:
-    assert cosine(first, second) == pytest.approx(expected)
-    assert cosine(second, first) == cosine(first, second)
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "message"),
-    [
-        ((1.0,), (1.0, 2.0), "embeddings must have one length above 0, got 1 and 2"),
-        ((), (), "embeddings must have one length above 0, got 0 and 0"),
-        ((1.0,), (float("nan"),), "embeddings must be finite"),
-    ],
-)
-def test_vectors_that_have_no_cosine_are_refused(
-    first: tuple[float, ...], second: tuple[float, ...], message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        cosine(first, second)
 
 
 HOSTILE = (

@@ -21,7 +21,7 @@ from hydrometer.scoring.readings import (
     RANGES,
     Metric,
     Readings,
-    read_embeddings,
+    read_cosines,
     read_gradings,
     read_texts,
 )
@@ -293,9 +293,9 @@ def test_measures_that_ask_no_judge_are_scored_alike() -> None:
 
 def test_embeddings_are_scored_where_there_are_vectors() -> None:
     compared = rows([3.0] * 3)
-    vectors = {("general", 0): ((1.0, 0.0), (1.0, 0.0)), ("general", 2): ((1.0, 0.0), (0.0, 1.0))}
-
-    found = score(read_embeddings(compared, vectors))["general", "embedding"]
+    found = score(read_cosines(compared, {("general", 0): 1.0, ("general", 2): 0.0}))[
+        "general", "embedding"
+    ]
 
     assert (found.n, found.failed, found.mean) == (2, 1, 0.5)
     assert found.flags == ("few-prompts", "missing-data")

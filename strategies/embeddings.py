@@ -1,0 +1,29 @@
+"""How alike two embeddings are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import fsum, isfinite, sqrt
+
+
+def cosine(reference: Sequence[float], target: Sequence[float]) -> float:
+    """Return the cosine of two embeddings; in [-1, 1], and 0 where one is all zeros.
+
+    Raises ValueError for vectors of different lengths, and for values that are not finite.
+    """
+    if len(reference) != len(target) or not reference:
+        raise ValueError(
+            f"embeddings must have one length above 0, got {len(reference)} and {len(target)}"
+        )
+    if not all(map(isfinite, (*reference, *target))):
+        raise ValueError("embeddings must be finite")
+    first, second = _scaled(reference), _scaled(target)
+    product = fsum(a * b for a, b in zip(first, second, strict=True))
+    norms = sqrt(fsum(a * a for a in first)) * sqrt(fsum(b * b for b in second))
+    return max(-1.0, min(1.0, product / norms)) if norms else 0.0
+
+
+def _scaled(vector: Sequence[float]) -> list[float]:
+    """Bring the largest entry to 1, so that no square overflows or vanishes."""
+    top = max(map(abs, vector))
+    return [value / top for value in vector] if top else [0.0] * len(vector)
