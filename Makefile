@@ -40,7 +40,10 @@ study: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench live
 	$(BIN)/python -m bench replay
+	$(BIN)/python -m bench store
+	$(BIN)/python -m bench peers
 	$(BIN)/python -m bench memory
+	$(BIN)/python -m bench soak
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
-import aiohttp
-import anyio
-import msgspec
-from hydrometer.cache.cached import Cached
-from hydrometer.cache.disk import open_store
-from hydrometer.cache.keys import request_key
 from hydrometer.commands.ice import IceJob, run_ice
-from hydrometer.commands.session import seldom_collected
 from hydrometer.engine.config import parse_config
-from hydrometer.engine.events import Answer, Probed
 from hydrometer.engine.files import load_texts
 from hydrometer.engine.planning import build_plan
-from hydrometer.engine.sinks import EventLog, Tally
-from hydrometer.providers.clock import SystemClock
-from hydrometer.providers.pool import open_pool
-from hydrometer.providers.settings import ModelSettings
-from hydrometer.providers.types import Message, Request, Sampling
+from hydrometer.engine.sinks import Tally
 
+from .calls import AT_ONCE, open_bare, spread
+from .loopback import open_server
 from .measure import Round, last_line, less_start, row, timed
+from .ours import open_ours
 
-CALLS, AT_ONCE = 5000, 64
+CALLS = 5000
 FEW = 50  # a run that is little more than its start: plan, cache, pools
-PROMPT = "The studio is quiet and the lamp is on. " * 38
 
 CONFIG = """
 [models.target]
@@ -54,33 +40,13 @@ questions_per_visit = 50
 """
 
 
-class _Usage(msgspec.Struct):
-    prompt_tokens: int
-    completion_tokens: int
-
-
-class _Message(msgspec.Struct):
-    content: str
-
-
-class _Choice(msgspec.Struct):
-    message: _Message
-    finish_reason: str
-
-
-class _Reply(msgspec.Struct):
-    model: str
-    choices: list[_Choice]
-    usage: _Usage
-
-
 async def run(calls: int, rounds: int) -> None:
     """Print the table and the ratio."""
     calls = calls or CALLS
     bare: list[Round] = []
     stack: list[Round] = []
     whole: list[Round] = []
-    async with _server() as url:
+    with open_server() as url:
         for number in range(rounds + 1):
             found = (
                 await timed(lambda: _bare(url, calls)),
@@ -100,48 +66,15 @@ async def run(calls: int, rounds: int) -> None:
 
 
 async def _bare(url: str, calls: int) -> int:
-    encoder, decoder = msgspec.json.Encoder(), msgspec.json.Decoder(_Reply)
-    connector = aiohttp.TCPConnector(limit=AT_ONCE)
-    async with aiohttp.ClientSession(connector=connector) as session:
-
-        async def call(number: int) -> None:
-            message = {"role": "user", "content": f"{number} {PROMPT}"}
-            body = encoder.encode({"model": "target", "messages": [message], "max_tokens": 512})
-            headers = {"Content-Type": "application/json"}
-            async with session.post(
-                f"{url}/chat/completions", data=body, headers=headers
-            ) as response:
-                decoder.decode(await response.read())
-
-        await _spread(call, calls)
+    async with open_bare(url) as call:
+        await spread(call, calls)
     return calls
 
 
 async def _stack(url: str, calls: int) -> int:
-    settings = ModelSettings(provider="http", model="target", base_url=url, slots=AT_ONCE)
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        async with (
-            open_store(Path(folder)) as store,
-            open_pool("target", settings, environ={}, clock=SystemClock()) as pool,
-        ):
-            cached = Cached(pool, store, pool="target")
-            file = stack.enter_context(Path(folder, "events.jsonl").open("ab", buffering=0))
-            events = EventLog(iter(()), file)
-            stack.enter_context(seldom_collected())
-
-            async def call(number: int) -> None:
-                message = Message(role="user", content=f"{number} {PROMPT}")
-                request = Request(
-                    identity="http:target",
-                    messages=(message,),
-                    sampling=Sampling(max_tokens=512),
-                )
-                key = request_key(request)
-                response = await cached.answer(key, request)
-                answer = Answer(key=key, text=response.text, finish=response.finish)
-                events.write((Probed(ticket=0, template=0, question=number, outcome=answer),))
-
-            await _spread(call, calls)
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_ours(url, Path(folder)) as call:
+            await spread(call, calls)
     return calls
 
 
@@ -157,30 +90,3 @@ async def _whole(url: str, calls: int) -> int:
     assert tally.probes == calls
     assert not tally.states["failed"]
     return tally.attempts
-
-
-async def _spread(call: Callable[[int], Awaitable[None]], calls: int) -> None:
-    numbers = iter(range(calls))
-
-    async def work() -> None:
-        for number in numbers:
-            await call(number)
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(AT_ONCE):
-            tasks.start_soon(work)
-
-
-@asynccontextmanager
-async def _server() -> AsyncIterator[str]:
-    process = subprocess.Popen(  # noqa: ASYNC220  # nothing runs beside it yet
-        [sys.executable, "-m", "bench.server"], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    try:
-        while "http://" not in (line := process.stdout.readline()):
-            pass
-        yield line[line.index("http://") :].split()[0].rstrip(")") + "/v1"
-    finally:
-        process.terminate()
-        process.wait()

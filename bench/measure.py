@@ -45,21 +45,25 @@ def median(rounds: list[Round]) -> Round:
     )
 
 
-def row(name: str, rounds: list[Round], bare: list[Round]) -> str:
-    """Return one line of a table."""
-    found = median(rounds)
-    ratio = statistics.median(a.cpu_ms / b.cpu_ms for a, b in zip(rounds, bare, strict=True))
-    return f"{name:<48} {found.cpu_ms:8.3f} ms CPU  {found.wall_ms:8.3f} ms wall  {ratio:5.2f} x"
-
-
-def last_line(name: str, ours: list[Round], bare: list[Round]) -> str:
-    """Return the line that a benchmark ends with: medians, that of the ratios round by round.
+def ratio(rounds: list[Round], bare: list[Round]) -> float:
+    """Return how much more CPU time *rounds* took: the median of the ratios round by round.
 
     A shared machine changes its speed between rounds; within one, both contenders meet the same.
     """
-    ratio = statistics.median(a.cpu_ms / b.cpu_ms for a, b in zip(ours, bare, strict=True))
+    return statistics.median(a.cpu_ms / b.cpu_ms for a, b in zip(rounds, bare, strict=True))
+
+
+def row(name: str, rounds: list[Round], bare: list[Round]) -> str:
+    """Return one line of a table."""
+    found = median(rounds)
+    times = f"{found.cpu_ms:8.3f} ms CPU  {found.wall_ms:8.3f} ms wall"
+    return f"{name:<48} {times}  {ratio(rounds, bare):5.2f} x"
+
+
+def last_line(name: str, ours: list[Round], bare: list[Round]) -> str:
+    """Return the line that a benchmark ends with: medians, that of the ratios round by round."""
     return (
-        f"{name}: ratio {ratio:.2f} "
+        f"{name}: ratio {ratio(ours, bare):.2f} "
         f"(ours {median(ours).cpu_ms:.3f} ms, bare {median(bare).cpu_ms:.3f} ms a call)"
     )
 

@@ -16,10 +16,10 @@ from hydrometer.engine.planning import build_plan
 from hydrometer.engine.sinks import Tally
 from hydrometer.providers.types import Message, Request, Response, Sampling
 
+from .calls import MAX_TOKENS, prompt_of
 from .measure import Round, last_line, row, timed
 
 PROBES = 5000
-PROMPT = "The studio is quiet and the lamp is on. " * 38
 
 CONFIG = """
 [models.target]
@@ -82,8 +82,8 @@ def _fill(cache: diskcache.Cache, calls: int) -> list[Request]:
     requests = [
         Request(
             identity="bare",
-            messages=(Message(role="user", content=f"{number} {PROMPT}"),),
-            sampling=Sampling(max_tokens=512),
+            messages=(Message(role="user", content=prompt_of(number)),),
+            sampling=Sampling(max_tokens=MAX_TOKENS),
         )
         for number in range(calls)
     ]
