@@ -167,7 +167,8 @@ def demo(
                 )
         Console().print(demo_comparison_view(comparisons))
         say(f"the runs are in {folder}; look at one with: hydrometer score {folder}", quiet=quiet)
-        if any(run.replay.difference for run in (*runs, *comparisons)):
+        replays = [run.replay for run in runs] + [run.replay for run in comparisons]
+        if any(replay.difference for replay in replays):
             raise typer.Exit(EXIT_DIFFERS)
 
 
