@@ -237,7 +237,7 @@ class Limited:
         requests_gone, tokens_gone = quota.requests.asked_s > 0.0, quota.tokens.asked_s > 0.0
         if not requests_gone and not tokens_gone:
             return
-        if not self._window.foresees(requests=requests_gone, tokens=tokens_gone):
+        if self._window.run_out(requests=requests_gone, tokens=tokens_gone):
             self._concurrency.refused(turn.number, self._sent)
             self._hold(turn.started_s + quota.asked_s)
 

@@ -133,10 +133,11 @@ class RateWindow:
         if tick.expired:
             return False
         self._evenly = self._evenly or not _is_full(self._calls, self.rpm)
-        since_s = tick.at_s - MINUTE_S
-        minute = [held for held in self._ticks if since_s < held.at_s <= tick.at_s]
-        if not self._learnt.refused(tick.at_s, now, asked_s=asked_s, oldest_s=minute[0].at_s):
+        since_s, until_s = tick.at_s - MINUTE_S, tick.at_s
+        oldest_s = next(held.at_s for held in self._ticks if held.at_s > since_s)
+        if not self._learnt.refused(until_s, now, asked_s=asked_s, oldest_s=oldest_s):
             return False
+        minute = (held for held in self._ticks if since_s < held.at_s <= until_s)
         ours = self._learnt.take(sum(held.calls - held.refused for held in minute), now)
         self._settle()
         return ours
@@ -145,16 +146,16 @@ class RateWindow:
         """Return how many calls were sent in the last minute."""
         return sum(tick.calls for tick in self._ticks if now - tick.at_s < MINUTE_S)
 
-    def foresees(self, *, requests: bool, tokens: bool) -> bool:
-        """Return whether the window is full itself, or nearly, of what the endpoint has no more.
+    def run_out(self, *, requests: bool, tokens: bool) -> bool:
+        """Take note that the endpoint has nothing left of either, and return whether that is news.
 
-        Where it is not, calls are spaced evenly from now on.
+        It is none where the window itself is full of it, or nearly.
         """
-        full = (not requests or _is_full(self._calls, self.rpm)) and (
+        foreseen = (not requests or _is_full(self._calls, self.rpm)) and (
             not tokens or _is_full(self._tokens, self.tpm)
         )
-        self._evenly = self._evenly or not full
-        return full
+        self._evenly = self._evenly or not foreseen
+        return not foreseen
 
     def _settle(self) -> None:
         self.rpm = _least(self._set_rpm, self._told_rpm, self._learnt.rpm)

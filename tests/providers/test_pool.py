@@ -17,6 +17,8 @@ from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.errors import (
     AccessDenied,
     AttemptsExhausted,
+    BudgetReached,
+    ConnectionFailed,
     Outage,
     ProviderError,
     ReplyUnusable,
@@ -25,7 +27,7 @@ from hydrometer.providers.errors import (
 )
 from hydrometer.providers.limit import Limited
 from hydrometer.providers.pool import Pool, open_pool, preflight
-from hydrometer.providers.settings import EndpointSettings, ModelSettings, Price
+from hydrometer.providers.settings import BudgetTable, EndpointSettings, ModelSettings, Price
 from msgspec.structs import replace
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +47,11 @@ async def why_invalid(settings: ModelSettings, environ: dict[str, str] | None = 
             pass
     assert KEY not in repr(caught.value)
     return str(caught.value)
+
+
+def with_endpoints(*changed: dict[str, Any]) -> ModelSettings:
+    endpoints = tuple(EndpointSettings(**({"base_url": "http://a/v1"} | each)) for each in changed)
+    return http(base_url="", endpoints=endpoints)
 
 
 @pytest.mark.parametrize("environ", [{}, {"QWEN_KEY": ""}])
@@ -190,6 +197,44 @@ async def test_settings_are_checked() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (http(deadline_s=0.0), "models.qwen.deadline_s must be above 0, got 0.0"),
+        (
+            http(budget=BudgetTable(calls=0)),
+            "models.qwen.budget.calls must be at least 1, got 0",
+        ),
+        (
+            with_endpoints({"name": "a b"}),
+            "models.qwen.endpoints[0].name: a name has letters, digits, dot, dash and underscore",
+        ),
+        (
+            with_endpoints({"name": "2"}, {}),
+            "models.qwen.endpoints[1].name: another endpoint is called 2 already",
+        ),
+        (
+            with_endpoints({}, {"rpm": 0}),
+            "models.qwen.endpoints[1].rpm must be at least 1, got 0",
+        ),
+        (
+            with_endpoints({}, {"api_key_env": "sk-1"}),
+            "models.qwen.endpoints[1].api_key_env must be the name of an environment variable, "
+            "not a key (value not shown)",
+        ),
+    ],
+)
+async def test_settings_of_limits_and_endpoints_are_checked(
+    settings: ModelSettings, message: str
+) -> None:
+    assert await why_invalid(settings) == message
+
+
+def test_all_slots_are_those_of_the_endpoints() -> None:
+    assert http(slots=5).all_slots == 5
+    assert with_endpoints({}, {"slots": 3}).all_slots == 16 + 3
+
+
 async def test_key_of_the_endpoint_is_looked_up_where_it_is_named() -> None:
     endpoint = EndpointSettings(base_url="http://a/v1", api_key_env="A_KEY")
 
@@ -240,6 +285,41 @@ async def test_limits_and_prices_are_those_of_the_settings() -> None:
 
     assert clock.time == pytest.approx(61.0, abs=0.01)
     assert observer.attempts[0].cost_usd > 0.0
+
+
+async def test_model_has_a_budget_of_its_own_and_remembers_what_was_spent() -> None:
+    run = Budget(calls=100)
+    settings = ModelSettings(provider="simulated", model="sim-target", budget=BudgetTable(calls=5))
+
+    async with open_pool(
+        "sim", settings, environ={}, clock=FakeClock(), budget=run, spent=Spent(calls=3)
+    ) as pool:
+        await pool.complete(make_request())
+        await pool.complete(make_request())
+        with pytest.raises(BudgetReached) as caught:
+            await pool.complete(make_request())
+
+    assert str(caught.value) == "models.sim.budget calls = 5 is reached: 5 calls sent"
+    assert (pool.spent().calls, run.spent().calls) == (5, 2)
+
+
+async def test_deadline_is_that_of_the_settings() -> None:
+    @asynccontextmanager
+    async def open_dead(
+        settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
+    ) -> AsyncIterator[Provider]:
+        yield ScriptedProvider(ConnectionFailed("cut"))
+
+    settings = http(provider="dead", attempts=99, deadline_s=20.0)
+    clock = FakeClock()
+
+    async with open_pool(
+        "x", settings, environ={}, clock=clock, openers={"dead": open_dead}
+    ) as pool:
+        with pytest.raises(Outage, match=r"^x: no call was answered during \d+ attempts? within"):
+            await pool.complete(make_request())
+
+    assert clock.time < 20.0
 
 
 async def test_tokens_are_limited_as_the_settings_say() -> None:

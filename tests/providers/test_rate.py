@@ -234,7 +234,7 @@ def test_endpoint_that_has_nothing_left_while_its_minute_has_room_is_called_even
     window = RateWindow(rpm=61, tpm=None)
     window.record(0.0, 1)
 
-    assert not window.foresees(requests=True, tokens=False)
+    assert window.run_out(requests=True, tokens=False)
     assert window.wait_s(0.5, 1) == 0.0
     window.record(0.5, 1)
     assert window.wait_s(0.5, 1) == pytest.approx(1.0 - CATCH_UP_S, abs=0.01)
@@ -245,7 +245,7 @@ def test_endpoint_whose_minute_is_used_up_is_no_news() -> None:
     for _ in range(9):
         window.record(0.0, 10)
 
-    assert window.foresees(requests=True, tokens=True)
+    assert not window.run_out(requests=True, tokens=True)
     assert window.wait_s(0.0, 1) == 0.0
 
 
