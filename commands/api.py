@@ -15,13 +15,14 @@ from ..engine.config import Config
 from ..engine.events import Event
 from ..engine.files import RunDirectory, Status, load_texts
 from ..engine.layers import Layer
-from ..engine.plan import AnyPlan, Plan
+from ..engine.plan import AnyPlan, Plan, RsePlan
 from ..engine.planning import build_plan as build_plan_from
 from ..engine.sinks import Tally
 from .ice import IceJob, Start, run_ice
 from .plugins import Plugins
 from .replay import ReplayResult, replay_run
 from .rescore import RescoreJob, run_rescoring
+from .rse import plan_rse
 from .score import AnyScore, score_runs, write_scores
 from .session import cache_folder
 from .timings import spent_in
@@ -60,8 +61,18 @@ def build_plan(
     return build_plan_from(config, name, load_texts(config, Path(folder)), plugins.catalogue)
 
 
+def build_comparisons(
+    config: Config, *targets: str, folder: str | Path = "."
+) -> tuple[RsePlan, ...]:
+    """Return the plans of the ``[rse]`` table, of all its targets or of *targets*.
+
+    Files that the config names are looked for from *folder*. Raises InputInvalid.
+    """
+    return plan_rse(config, targets, Path(folder), _say_nothing)
+
+
 async def run(
-    plan: Plan,
+    plan: AnyPlan,
     config: Config,
     out: str | Path,
     *,

@@ -17,6 +17,7 @@ import pytest
 from hydrometer.commands.importing import plan_imports, run_import
 from hydrometer.commands.score import score_run
 from hydrometer.engine.errors import RunConflict
+from hydrometer.scoring.scores import Score
 from processes import invoke
 
 REFERENCE = os.environ.get("HYDROMETER_REFERENCE_DATA", "")
@@ -63,6 +64,7 @@ def counted(run: Path) -> dict[tuple[str, str], tuple[int, int, int]]:
     return {
         (score.judge, score.metric): (score.positives, score.judged, score.failed)
         for score in score_run(run)
+        if isinstance(score, Score)
     }
 
 
@@ -171,6 +173,7 @@ def test_an_answer_without_a_verdict_is_unparsed_and_not_negative(tmp_path: Path
 
     assert done.returncode == 0, done.stderr
     (score,) = score_run(tmp_path / "run")
+    assert isinstance(score, Score)
     assert (score.positives, score.judged, score.failed, score.unparsed) == (1, 1, 0, 1)
 
 

@@ -81,7 +81,7 @@ def wait_for_events(folder: Path, lines: int, process: subprocess.Popen[str]) ->
 def test_one_of_two_endpoints_dies_and_returns_and_no_call_is_lost(tmp_path: Path) -> None:
     first, second = free_port(), free_port()
     with simulator() as url, served(second):
-        config = write_config(tmp_path, url, window=4, probes=1500)
+        config = write_config(tmp_path, url, window=4, probes=3000)
         addresses = {
             name: f"http://127.0.0.1:{port}/v1"
             for name, port in (("first", first), ("second", second))

@@ -31,11 +31,15 @@ def found_in(folder: Path) -> list[str]:
 @pytest.mark.parametrize("faults", ["", "failed=0.9", "malformed=0.9", "cut=0.9"])
 def test_no_file_and_no_message_has_the_key(tmp_path: Path, faults: str) -> None:
     flags = ("--faults", faults) if faults else ()
-    secrets = {"PLANTED_KEY": KEY, "PLANTED_TOKEN": TOKEN}
     with simulator(*flags) as url:
         config = secret_config(tmp_path, url)
         said = [
-            hydrometer(*args, "--cache", tmp_path / "cache", "--debug", cwd=tmp_path, **secrets)
+            hydrometer(
+                *(*args, "--cache", tmp_path / "cache", "--debug"),
+                cwd=tmp_path,
+                PLANTED_KEY=KEY,
+                PLANTED_TOKEN=TOKEN,
+            )
             for args in (
                 ("plan", config),
                 ("ice", config, "--out", tmp_path / "run", "-v"),

@@ -8,7 +8,7 @@ from hydrometer.cache.cached import Cached
 from hydrometer.cache.store import MemoryStore
 from hydrometer.engine.events import Event, encode_event
 from hydrometer.engine.models import Role
-from hydrometer.engine.plan import decode_plan, encode_plan
+from hydrometer.engine.plan import Plan, decode_plan, encode_plan
 from hydrometer.engine.runner import Asker, run_search
 from hydrometer.providers.settings import Planting
 from hydrometer.providers.simulated import SimulatedProvider
@@ -31,6 +31,7 @@ async def test_the_recorded_run_comes_out_again_byte_for_byte() -> None:
     }
     events: list[Event] = []
 
+    assert isinstance(plan, Plan)
     await run_search(plan, Asker(providers, {}), events.extend)
 
     assert b"".join(map(encode_event, events)) == (HERE / "events.jsonl").read_bytes()
