@@ -193,7 +193,7 @@ async def _run(
                 if job.preflight:
                     await _preflight(job, pools, timings)
                 stack.enter_context(seldom_collected())
-                slots = sum(job.config.models[name].slots for name in names)
+                slots = sum(job.config.models[name].all_slots for name in names)
                 await run_plan(
                     job.plan,
                     Asker(providers, failures),

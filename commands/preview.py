@@ -163,10 +163,10 @@ def _estimate(
     reply = min(REPLY_TOKENS[role], model.sampling.max_tokens or REPLY_TOKENS[role])
     if isinstance(plan, RsePlan):
         calls, characters = _comparing(plan, role)
-        at_once = settings.slots
+        at_once = settings.all_slots
     else:
         calls, characters = _searching(plan, role, catalogue)
-        at_once = min(settings.slots, plan.window * plan.questions_per_visit)
+        at_once = min(settings.all_slots, plan.window * plan.questions_per_visit)
     input_tokens = calls * round(characters / CHARS_PER_TOKEN)
     output_tokens = calls * reply
     return RoleEstimate(

@@ -72,7 +72,7 @@ async def run_rescoring(job: RescoreJob, tally: Tally, say: Callable[[str], None
                 )
                 name = judge.model.name
                 providers["judge"] = Cached(pools[name], store, pool=name, observer=observers)
-                at_once = job.config.models[name].slots
+                at_once = job.config.models[name].all_slots
 
             def abandon() -> None:
                 for pool in pools.values():
