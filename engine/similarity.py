@@ -174,14 +174,11 @@ def complete(side: Answers | CallFailed) -> bool:
 
 
 def to_said(response: Response) -> Said:
-    """Return a reply as the judge's rules read it; impossible log probabilities are left out."""
-    try:
-        tokens = tuple(
-            TokenChoice(token=token.token, logprob=token.logprob, alternatives=token.alternatives)
-            for token in response.logprobs
-        )
-    except ValueError:
-        tokens = ()
+    """Return a reply as the judge's rules read it, which also judge its log probabilities."""
+    tokens = tuple(
+        TokenChoice(token=token.token, logprob=token.logprob, alternatives=token.alternatives)
+        for token in response.logprobs
+    )
     return Said(text=response.text, tokens=tokens)
 
 

@@ -189,7 +189,8 @@ def _notes(scores: Sequence[SimilarityScore]) -> Table:
 
 def _table(heading: str) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim")
-    table.add_column(heading, no_wrap=True)
+    # Where a terminal is narrow, names are broken over lines, and no number is cut.
+    table.add_column(heading, overflow="fold")
     return table
 
 

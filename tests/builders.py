@@ -14,6 +14,7 @@ from hydrometer.engine.plan import (
     Plan,
     PlannedJudge,
     RefineSearch,
+    RsePlan,
     SearchSettings,
     TreeSearch,
 )
@@ -21,6 +22,8 @@ from hydrometer.engine.search import Job, Outcome, Search
 from hydrometer.engine.stages import MutationResult, ProbeResult
 from hydrometer.providers.types import Sampling
 from hydrometer.strategies import refine
+from hydrometer.strategies.comparing import ORDERS, Order, Prompt, PromptSet, Weights
+from hydrometer.strategies.similarity import Similarity
 from hydrometer.strategies.types import Question, Template, Vendor, Verdict
 
 QUESTIONS = tuple(
@@ -52,6 +55,10 @@ VENDORS = (
 TARGET = PlannedModel(name="qwen", identity="fake:target", vendor="alibaba")
 HELPER = PlannedModel(name="helper", identity="fake:helper", sampling=Sampling(temperature=1.0))
 JUDGE = PlannedModel(name="judge", identity="fake:judge")
+EMBEDDER = PlannedModel(name="embedder", identity="fake:embedder", mode="embedding")
+REFERENCE = PlannedModel(
+    name="gpt", identity="fake:reference", sampling=Sampling(temperature=0.7), vendor="openai"
+)
 
 
 def make_plan(
@@ -164,4 +171,38 @@ def make_probe(*, positive: bool, key: str = "k") -> ProbeResult:
     return ProbeResult(
         outcome=Answer(key=key, text="answer", finish="stop"),
         judgement=Judgement(opinions=(verdict,)),
+    )
+
+
+def make_set(name: str, *prompts: str | tuple[str, ...]) -> PromptSet:
+    """Return a set of prompts, each one human turn or several."""
+    turns = [(prompt,) if isinstance(prompt, str) else prompt for prompt in prompts]
+    return PromptSet(
+        name=name, prompts=tuple(Prompt(id=f"p{n}", turns=each) for n, each in enumerate(turns))
+    )
+
+
+def make_rse_plan(
+    *sets: PromptSet,
+    orders: tuple[Order, ...] = ORDERS,
+    judge_draws: int = 1,
+    ceiling: bool = False,
+    structured: bool = False,
+    embedder: PlannedModel | None = None,
+    rubric_version: str = Similarity.version,
+) -> RsePlan:
+    """Return a plan that compares TARGET with REFERENCE, of one prompt unless *sets* are given."""
+    return RsePlan(
+        target=TARGET,
+        reference=REFERENCE,
+        judge=JUDGE,
+        rubric_version=rubric_version,
+        structured=structured,
+        seed=7,
+        orders=orders,
+        judge_draws=judge_draws,
+        embedder=embedder,
+        ceiling=ceiling,
+        weights=Weights(),
+        sets=sets or (make_set("general", "What is rain?"),),
     )
