@@ -220,7 +220,10 @@ def plan(
             plans += build_plans(read, target, config.parent)
         if read.rse.targets:
             plans += plan_rse(read, target, config.parent, partial(say_remark, quiet=quiet))
-        previews = [anyio.run(preview_run, read, made, folder, PLUGINS) for made in plans]
+        previews = [
+            anyio.run(partial(preview_run, read, made, folder, PLUGINS, after=plans[:number]))
+            for number, made in enumerate(plans)
+        ]
         Console().print(preview_view(previews, folder, budget_lines(read, previews)))
 
 

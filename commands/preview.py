@@ -16,7 +16,7 @@ from ..engine.catalogue import Catalogue
 from ..engine.config import Config, RunTable
 from ..engine.execute import run_plan
 from ..engine.files import RunDirectory
-from ..engine.models import Role
+from ..engine.models import PlannedModel, Role
 from ..engine.plan import AnyPlan, Imported, Plan, RefineSearch, RsePlan, TreeSearch, planned_models
 from ..engine.runner import Asker
 from ..engine.sinks import Observers, Tally
@@ -65,9 +65,17 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def preview_run(
-    config: Config, plan: AnyPlan, cache: Path, plugins: Plugins | None = None
+    config: Config,
+    plan: AnyPlan,
+    cache: Path,
+    plugins: Plugins | None = None,
+    *,
+    after: Sequence[AnyPlan] = (),
 ) -> Preview:
-    """Return what *plan* would send, and how far the cache can answer it already."""
+    """Return what *plan* would send, and how far the cache can answer it already.
+
+    What the plans *after* which it runs ask of the same models is not asked again.
+    """
     catalogue = (plugins or Plugins()).catalogue
     if await anyio.to_thread.run_sync(holds_store, cache):
         with open_reader(cache) as store:
@@ -85,7 +93,7 @@ async def preview_run(
         title=title,
         unit="prompts" if isinstance(plan, RsePlan) else "probes",
         roles=tuple(
-            _estimate(plan, role, config.models[model.name], catalogue)
+            _estimate(plan, role, config.models[model.name], catalogue, known=_answered(after))
             for role, model in planned_models(plan).items()
         ),
         cached_probes=tally.probes,
@@ -146,7 +154,8 @@ async def explain_coverage(run: Path, cache: Path | None, plugins: Plugins) -> s
     folder = cache or Path(directory.read_status().cache or cache_folder(None, RunTable().cache))
     with open_reader(folder) as store:
         tally, miss = await follow(plan, store, plugins.catalogue)
-    found = f"{tally.calls['cache']:,} calls of {tally.probes} probes are in {folder}"
+    unit = "prompts" if isinstance(plan, RsePlan) else "probes"
+    found = f"{tally.calls['cache']:,} calls of {tally.probes} {unit} are in {folder}"
     if miss is None:
         return f"{found}: the whole run"
     return f"{found}; the first that is missing: {miss}"
@@ -156,13 +165,28 @@ def _tickets(plan: Plan) -> int:
     return -(-plan.probes // plan.questions_per_visit)
 
 
+def _answered(plans: Sequence[AnyPlan]) -> set[tuple[PlannedModel, int]]:
+    """Return which models will have answered all prompts of a comparison, and as which draw."""
+    known = set()
+    for plan in plans:
+        if isinstance(plan, RsePlan):
+            known |= {(plan.target, 0), (plan.reference, 0)}
+            known |= {(plan.reference, 1)} if plan.ceiling else set()
+    return known
+
+
 def _estimate(
-    plan: AnyPlan, role: Role, settings: ModelSettings, catalogue: Catalogue
+    plan: AnyPlan,
+    role: Role,
+    settings: ModelSettings,
+    catalogue: Catalogue,
+    *,
+    known: set[tuple[PlannedModel, int]],
 ) -> RoleEstimate:
     model = planned_models(plan)[role]
     reply = min(REPLY_TOKENS[role], model.sampling.max_tokens or REPLY_TOKENS[role])
     if isinstance(plan, RsePlan):
-        calls, characters = _comparing(plan, role)
+        calls, characters = _comparing(plan, role, known)
         at_once = settings.all_slots
     else:
         calls, characters = _searching(plan, role, catalogue)
@@ -194,19 +218,23 @@ def _searching(plan: Plan, role: Role, catalogue: Catalogue) -> tuple[int, float
     return plan.probes, template + len(plan.target.system) + len(fill("{query}", question))
 
 
-def _comparing(plan: RsePlan, role: Role) -> tuple[int, float]:
+def _comparing(
+    plan: RsePlan, role: Role, known: set[tuple[PlannedModel, int]]
+) -> tuple[int, float]:
     """Return the same for a comparison; each turn is sent with all that was said before it."""
     answer = REPLY_TOKENS["target"] * CHARS_PER_TOKEN
     prompts = [prompt for prompts in plan.sets for prompt in prompts.prompts]
+    own = plan.ceiling and (plan.reference, 1) not in known  # the ceiling is still to be found
     if role == "judge":
-        pairs = 2 if plan.ceiling else 1
+        pairs = 2 if own else 1
         calls = len(prompts) * len(plan.orders) * plan.judge_draws * pairs
         turns = sum(len(prompt.turns) for prompt in prompts) / len(prompts)
         asked = sum(len(turn) for prompt in prompts for turn in prompt.turns) / len(prompts)
         return calls, len(RUBRIC) + asked + 2 * answer * turns
     if role == "embedder":
-        return len(prompts) * (3 if plan.ceiling else 2), answer
-    talks = 2 if role == "reference" and plan.ceiling else 1
+        return len(prompts) * (3 if own else 2), answer
+    model = plan.target if role == "target" else plan.reference
+    talks = ((model, 0) not in known) + (role == "reference" and own)
     sent = [
         sum(map(len, prompt.turns[:number])) + (number - 1) * answer
         for prompt in prompts

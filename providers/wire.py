@@ -264,9 +264,11 @@ def _mend(data: bytes) -> bytes:
     """Replace what has no Unicode meaning in otherwise good JSON by U+FFFD.
 
     A model that is cut inside an emoji leaves half a surrogate pair or half a UTF-8 sequence;
-    msgspec refuses both, yet the answer was paid for and can be read.
+    msgspec refuses both, yet the answer was paid for and can be read. So can one that has NaN or
+    -Infinity among its log probabilities, which some servers write and JSON does not know.
     """
-    text = json.dumps(json.loads(data.decode("utf-8-sig", "replace")), ensure_ascii=False)
+    found = json.loads(data.decode("utf-8-sig", "replace"), parse_constant=lambda _: None)
+    text = json.dumps(found, ensure_ascii=False)
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 

@@ -199,7 +199,7 @@ def test_leading_reasoning_is_split_off(text: str, expected: tuple[str, str]) ->
     [
         (b"", "the reply is not JSON (content type: text/plain)"),
         (b'{"choices":', "the reply is not JSON (content type: text/plain)"),
-        (b'{"choices": NaN}', "the reply is not JSON (content type: text/plain)"),
+        (b'{"choices": NaN}', "the reply has no choices"),
         (b"{}", "the reply has no choices"),
         (b'{"choices": null}', "the reply has no choices"),
         (b'{"error": {"type": "server_error", "message": "x"}}', "server_error"),

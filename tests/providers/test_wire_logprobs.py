@@ -134,3 +134,18 @@ JSON = st.recursive(
 @settings(max_examples=150, deadline=None)
 def test_no_logprobs_that_are_json_cost_the_answer(logprobs: object) -> None:
     assert from_body(reply(logprobs), "chat").text == "4"
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "Infinity"])
+def test_a_number_that_json_does_not_know_costs_the_logprobs_and_not_the_answer(
+    number: str,
+) -> None:
+    data = (
+        '{"choices": [{"message": {"content": "4"}, "finish_reason": "stop", "logprobs": '
+        f'{{"content": [{{"token": "4", "logprob": {number}, "top_logprobs": []}}]}}}}]}}'
+    )
+
+    response = from_body(data.encode(), "chat")
+
+    assert response.text == "4"
+    assert response.logprobs == ()
