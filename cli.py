@@ -274,9 +274,9 @@ def rse(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Have a judge grade how alike a target and a reference model respond.
+    """Grade how alike a target and a reference model respond.
 
-    With reference = "*" every pair of the targets is compared, and a tree is drawn.
+    A judge model does. With reference = "*" every pair of the targets is compared, and a tree is drawn.
 
     Example: hydrometer rse hydrometer.toml --out runs/similarity
     """
@@ -423,9 +423,9 @@ def rescore(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Have another judge read the answers of a run; the target is not asked.
+    """Have another judge read the answers of a run.
 
-    Adds a layer of verdicts, which score shows beside the run's own.
+    The target is not asked. Adds a layer of verdicts, which score shows beside the run's own.
 
     Example: hydrometer rescore runs/qwen --judge lexical
     """
@@ -498,7 +498,7 @@ def cache_explain(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Show a stored answer and what was asked for it, or what of a run is stored.
+    """Show a stored answer, or what of a run is stored.
 
     Long texts are cut to a screen; -v shows them whole. Of a run, the first call that is not
     stored is compared with the most similar one that is.
