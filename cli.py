@@ -276,7 +276,8 @@ def rse(
 ) -> None:
     """Grade how alike a target and a reference model respond.
 
-    A judge model does. With reference = "*" every pair of the targets is compared, and a tree is drawn.
+    A judge model does. With reference = "*" every pair of the targets is compared, and a tree
+    is drawn.
 
     Example: hydrometer rse hydrometer.toml --out runs/similarity
     """
