@@ -20,9 +20,9 @@ failures that says nothing of the model: Outage, and the run pauses until somebo
 Both cases look alike from inside one request. So the layer counts the answers of the whole pool:
 responses, and errors about a request itself. A 429, a 5xx, a garbled reply, a cut connection and a
 timeout are none, for a gateway gives them too while the model behind it is gone. If the count has
-not moved since the request's first attempt, one small call decides: a request that breaks its
+not moved since the request's last attempt began, one small call decides: a request that breaks its
 endpoint must not pause the run at every resume, and where not even "OK" comes back there is an
-outage.
+outage. An answer from before the last attempt says nothing: an endpoint that dies gave some too.
 """
 
 from __future__ import annotations
@@ -106,8 +106,14 @@ class Retrying:
             first_error = error
         until_s = began_s + first_error.waited_s + self._deadline_s
         tries = _Tries(self._clock, self._rng, first_error, most=self._attempts, until_s=until_s)
+
+        async def attempt() -> Response:
+            nonlocal answers_before
+            answers_before = self._answers  # an answer before the last attempt may be the last one
+            return await self._attempt(request)
+
         try:
-            return await tries.run(lambda: self._attempt(request))
+            return await tries.run(attempt)
         except TransientError as error:
             made = f"{tries.made} attempt{'s' if tries.made > 1 else ''}"
             within = f" within {self._deadline_s:g} s" if tries.late else ""

@@ -152,14 +152,23 @@ async def test_a_request_that_breaks_its_endpoint_fails_alone() -> None:
 
 
 class Endpoint:
-    """Cuts off some requests and answers the others with *answer*."""
+    """Cuts off some requests and answers the others with *answer*.
+
+    During the third that it cuts off, another call is made through *provider*.
+    """
 
     def __init__(self, answer: Response | ProviderError) -> None:
         self._answer = answer
+        self._cut = 0
+        self.provider: Provider | None = None
 
     async def complete(self, request: Request) -> Response:
         await anyio.lowlevel.checkpoint()
         if request.draw == 0:
+            self._cut += 1
+            if self._cut == 3 and self.provider is not None:
+                with suppress(ProviderError):
+                    await self.provider.complete(make_request(draw=1))
             raise ConnectionFailed("cut")
         if isinstance(self._answer, Response):
             return self._answer
@@ -191,12 +200,12 @@ class HookedClock(FakeClock):
     ],
     ids=lambda answer: type(answer).__name__,
 )
-async def test_any_answer_to_another_call_rules_an_outage_out(
+async def test_any_answer_to_another_call_during_the_last_attempt_rules_an_outage_out(
     answer: Response | ProviderError,
 ) -> None:
-    clock = HookedClock()
-    provider = retrying(Endpoint(answer), clock)
-    clock.provider = provider
+    endpoint = Endpoint(answer)
+    provider = retrying(endpoint, FakeClock())
+    endpoint.provider = provider
 
     with pytest.raises(AttemptsExhausted):
         await provider.complete(make_request())
@@ -204,8 +213,17 @@ async def test_any_answer_to_another_call_rules_an_outage_out(
 
 @pytest.mark.parametrize("answer", [BudgetReached("spent"), SettingsInvalid("no")])
 async def test_error_of_our_own_is_no_answer(answer: ProviderError) -> None:
+    endpoint = Endpoint(answer)
+    provider = retrying(endpoint, FakeClock())
+    endpoint.provider = provider
+
+    with pytest.raises(Outage):
+        await provider.complete(make_request())
+
+
+async def test_answer_before_the_last_attempt_may_have_been_the_last_and_does_not_count() -> None:
     clock = HookedClock()
-    provider = retrying(Endpoint(answer), clock)
+    provider = retrying(Endpoint(make_response()), clock)
     clock.provider = provider
 
     with pytest.raises(Outage):
