@@ -18,7 +18,10 @@ def state_lines(pools: Mapping[str, PoolStatistics]) -> list[str]:
 
 def short_facts(pools: Mapping[str, PoolStatistics]) -> list[str]:
     """Return what a live line has room for: the load, and what is not as it should be."""
-    facts = []
+    if not pools:
+        return []
+    in_flight = sum(pool.in_flight for pool in pools.values())
+    facts = [f"in flight {in_flight}", f"{sum(pool.rate for pool in pools.values())}/min"]
     if waiting := sum(pool.waiting for pool in pools.values()):
         facts.append(f"waiting {waiting}")
     endpoints = [

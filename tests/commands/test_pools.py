@@ -103,6 +103,10 @@ def test_one_of_two_endpoints_dies_and_returns_and_no_call_is_lost(tmp_path: Pat
     assert after_return > 20
     timings = (tmp_path / "run" / "timings.jsonl").read_text()
     assert '"endpoint":"east"' in timings
+    last = [json.loads(line) for line in timings.splitlines() if '"statistics":' in line]
+    (target,) = (row["statistics"] for row in last if row["pool"] == "target")
+    assert [endpoint["name"] for endpoint in target["endpoints"]] == ["east", "west"]
+    assert all(endpoint["sent"] > 0 for endpoint in target["endpoints"])
     assert '"endpoint":"west"' in timings
     assert "east" not in (tmp_path / "run" / "plan.json").read_text()
 

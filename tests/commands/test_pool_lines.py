@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from hydrometer.commands.pools import short_facts, state_lines
+from hydrometer.providers.statistics import EndpointStatistics, PoolStatistics
+
+EAST = EndpointStatistics(
+    name="east", sent=40, in_flight=3, waiting=2, failed=5, limit=8, cuts=1, rate=30
+)
+WEST = EndpointStatistics(name="west", sent=9, limit=8, rate=9, held_s=4.0, breaker="open")
+POOLS = {"qwen": PoolStatistics(endpoints=(EAST, WEST), parked=1)}
+
+
+def test_the_live_line_tells_the_load_and_what_is_not_as_it_should_be() -> None:
+    assert short_facts(POOLS) == [
+        *("in flight 3", "39/min", "waiting 3", "qwen/west open", "qwen/west held 4 s"),
+        "slots cut 1 times",
+    ]
+
+
+def test_without_pools_there_is_nothing_to_say() -> None:
+    assert short_facts({}) == []
+    assert state_lines({}) == []
+
+
+def test_the_state_has_a_line_for_every_endpoint() -> None:
+    assert state_lines(POOLS) == [
+        "qwen/east: 3 of 8 under way, 2 waiting, 30 in the last minute, 40 sent, 5 failed, "
+        "1 cuts, breaker closed",
+        "qwen/west: 0 of 8 under way, 0 waiting, 9 in the last minute, 9 sent, 0 failed, "
+        "0 cuts, breaker open, held for 4.0 s",
+    ]
