@@ -14,7 +14,7 @@ from .commands.plugins import Plugins
 from .commands.replay import ReplayResult
 from .engine.config import Config
 from .engine.errors import EngineError, InputInvalid, RunStopped
-from .engine.files import load_config
+from .engine.loading import load_config
 from .engine.plan import Plan, RsePlan
 from .engine.sinks import Tally
 from .providers.errors import ProviderError

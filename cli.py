@@ -27,8 +27,8 @@ from .commands.cache import (
     verification_lines,
 )
 from .commands.demo import demo_config, run_demo, run_demo_comparison
-from .commands.ice import Start
 from .commands.importing import plan_imports, run_import
+from .commands.measure import Start
 from .commands.plugins import Plugins
 from .commands.preview import budget_lines, explain_coverage, preview_run
 from .commands.progress import GRADED, Progress, shown
@@ -47,7 +47,8 @@ from .commands.views import (
 )
 from .engine.config import Config
 from .engine.errors import EngineError, InputInvalid, RunConflict, RunStopped
-from .engine.files import RunDirectory, builtin_text, load_config, load_texts
+from .engine.files import RunDirectory
+from .engine.loading import builtin_text, load_config, load_texts
 from .engine.plan import AnyPlan, Plan
 from .engine.planning import build_plan
 from .engine.sinks import Tally

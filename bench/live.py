@@ -5,9 +5,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hydrometer.commands.ice import IceJob, run_ice
+from hydrometer.commands.measure import MeasureJob, run_measure
 from hydrometer.engine.config import parse_config
-from hydrometer.engine.files import load_texts
+from hydrometer.engine.loading import load_texts
 from hydrometer.engine.planning import build_plan
 from hydrometer.engine.sinks import Tally
 
@@ -83,10 +83,10 @@ async def _whole(url: str, calls: int) -> int:
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
         plan = build_plan(config, "target", load_texts(config, Path(folder)))
-        job = IceJob(
+        job = MeasureJob(
             config=config, plan=plan, directory=Path(folder, "run"), cache=Path(folder, "cache")
         )
-        await run_ice(job, tally, print)
+        await run_measure(job, tally, print)
     assert tally.probes == calls
     assert not tally.states["failed"]
     return tally.attempts

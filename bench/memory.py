@@ -7,9 +7,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from hydrometer.commands.ice import IceJob, run_ice
+from hydrometer.commands.measure import MeasureJob, run_measure
 from hydrometer.engine.config import parse_config
-from hydrometer.engine.files import load_texts
+from hydrometer.engine.loading import load_texts
 from hydrometer.engine.planning import build_plan
 from hydrometer.engine.sinks import Tally
 
@@ -28,8 +28,8 @@ async def run(calls: int, rounds: int) -> None:
         folder = Path(name)
         plan = build_plan(config, "target", load_texts(config, folder))
         tally = Tally()
-        job = IceJob(config=config, plan=plan, directory=folder / "run", cache=folder / "cache")
-        await run_ice(job, tally, print)
+        job = MeasureJob(config=config, plan=plan, directory=folder / "run", cache=folder / "cache")
+        await run_measure(job, tally, print)
     took = time.perf_counter() - began
     print(f"{tally.probes} probes, {tally.calls.total()} calls in {took:.0f} s")
     print(f"memory: peak {_peak_mb():.0f} MB ({before:.0f} MB before the run)")

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import diskcache
 import msgspec
-from hydrometer.commands.ice import IceJob, run_ice
+
+from hydrometer.commands.measure import MeasureJob, run_measure
 from hydrometer.commands.replay import replay_run
 from hydrometer.engine.config import parse_config
-from hydrometer.engine.files import load_texts
+from hydrometer.engine.loading import load_texts
 from hydrometer.engine.planning import build_plan
 from hydrometer.engine.sinks import Tally
 from hydrometer.providers.types import Message, Request, Response, Sampling
@@ -51,8 +52,8 @@ async def run(calls: int, rounds: int) -> None:
         folder = Path(name)
         plan = build_plan(config, "target", load_texts(config, folder))
         tally = Tally()
-        job = IceJob(config=config, plan=plan, directory=folder / "run", cache=folder / "cache")
-        await run_ice(job, tally, print)
+        job = MeasureJob(config=config, plan=plan, directory=folder / "run", cache=folder / "cache")
+        await run_measure(job, tally, print)
         answered = tally.calls.total()
 
         async def replayed() -> int:

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import anyio
 import msgspec
-from hydrometer.commands.ice import IceJob, run_ice
+
+from hydrometer.commands.measure import MeasureJob, run_measure
 from hydrometer.engine.config import parse_config
-from hydrometer.engine.files import load_texts
+from hydrometer.engine.loading import load_texts
 from hydrometer.engine.planning import build_plan
 from hydrometer.engine.sinks import Tally
 
@@ -99,7 +100,7 @@ async def run(calls: int, minutes: float, faults: str = FAULTS) -> None:
 async def _run(url: str, folder: Path, tally: Tally) -> None:
     config = parse_config(CONFIG.format(url=url, probes=PROBES), "bench.toml")
     plan = build_plan(config, "target", load_texts(config, folder))
-    job = IceJob(
+    job = MeasureJob(
         config=config,
         plan=plan,
         directory=folder / "run",
@@ -107,7 +108,7 @@ async def _run(url: str, folder: Path, tally: Tally) -> None:
         preflight=False,
         signals=False,
     )
-    await run_ice(job, tally, print)
+    await run_measure(job, tally, print)
 
 
 async def _watch(tally: Tally, samples: list[Sample], calls: int, limit_s: float) -> None:

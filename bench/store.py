@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 import diskcache
+
 from hydrometer.cache.disk import DiskStore, open_store
 from hydrometer.cache.entry import decode_entry, encode_entry
 from hydrometer.cache.keys import request_key

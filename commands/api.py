@@ -13,12 +13,13 @@ import msgspec
 
 from ..engine.config import Config
 from ..engine.events import Event
-from ..engine.files import RunDirectory, Status, load_texts
+from ..engine.files import RunDirectory, Status
 from ..engine.layers import Layer
+from ..engine.loading import load_texts
 from ..engine.plan import AnyPlan, Plan, RsePlan
 from ..engine.planning import build_plan as build_plan_from
 from ..engine.sinks import Tally
-from .ice import IceJob, Start, run_ice
+from .measure import MeasureJob, Start, run_measure
 from .plugins import Plugins
 from .replay import ReplayResult, replay_run
 from .rescore import RescoreJob, run_rescoring
@@ -88,7 +89,7 @@ async def run(
     counted up as the run goes, for whoever watches. Cancelling is safe: calls under way are
     waited for and kept, and ``start="resume"`` goes on. Raises RunStopped when the run pauses.
     """
-    job = IceJob(
+    job = MeasureJob(
         config=config,
         plan=plan,
         directory=Path(out),
@@ -99,7 +100,7 @@ async def run(
         spent=spent_in([Path(out)], config) if start == "resume" else {},
         signals=False,
     )
-    await run_ice(job, tally or Tally(), _say_nothing)
+    await run_measure(job, tally or Tally(), _say_nothing)
     return write_scores(Path(out))
 
 

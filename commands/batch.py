@@ -14,7 +14,7 @@ from ..engine.files import RunDirectory
 from ..engine.plan import AnyPlan, RsePlan
 from ..engine.sinks import Tally
 from ..providers.budget import Budget
-from .ice import IceJob, Start, run_ice
+from .measure import MeasureJob, Start, run_measure
 from .plugins import Plugins
 from .progress import GRADED, Progress, shown
 from .score import AnyScore, write_scores
@@ -55,7 +55,7 @@ def run_batch(
     for name, plan in zip(names, plans, strict=True):
         directory = batch.directory(name)
         begun = RunDirectory(directory).exists()
-        job = IceJob(
+        job = MeasureJob(
             config=batch.config,
             plan=plan,
             directory=directory,
@@ -75,7 +75,7 @@ def run_batch(
 
 
 def _run_one(
-    name: str, job: IceJob, budget: Budget, say: Callable[[str], None], *, quiet: bool
+    name: str, job: MeasureJob, budget: Budget, say: Callable[[str], None], *, quiet: bool
 ) -> tuple[AnyScore, ...]:
     """Run one plan, and leave its scores beside its events."""
     tally = Tally()
@@ -86,7 +86,7 @@ def _run_one(
         metric, size = job.plan.judge.metrics[0], job.plan.probes
     progress = Progress(name, size, tally, metric=metric, priced=priced)
     with shown(progress, terminal(), quiet=quiet):
-        anyio.run(run_ice, job, tally, say, budget)
+        anyio.run(run_measure, job, tally, say, budget)
     return write_scores(job.directory)
 
 

@@ -9,7 +9,8 @@ import msgspec
 
 from ..engine.config import Config, parse_config
 from ..engine.events import Mutated, Probed
-from ..engine.files import RunDirectory, builtin_text, load_texts
+from ..engine.files import RunDirectory
+from ..engine.loading import builtin_text, load_texts
 from ..engine.plan import Plan
 from ..engine.planning import build_plan
 from ..engine.sinks import Tally
@@ -18,7 +19,7 @@ from ..providers.simulated import planted_claim
 from ..scoring.scores import Score
 from ..scoring.similarity import SimilarityScore
 from ..strategies.templates import fill
-from .ice import IceJob, run_ice
+from .measure import MeasureJob, run_measure
 from .replay import ReplayResult, replay_run
 from .rse import plan_rse
 from .score import write_scores
@@ -53,8 +54,8 @@ async def run_demo(target: str, out: Path, tally: Tally, say: Callable[[str], No
     config = demo_config()
     plan = build_plan(config, target, load_texts(config, out))
     directory = out / target
-    job = IceJob(config=config, plan=plan, directory=directory, cache=out / "cache")
-    await run_ice(job, tally, say)
+    job = MeasureJob(config=config, plan=plan, directory=directory, cache=out / "cache")
+    await run_measure(job, tally, say)
     return DemoRun(
         name=target,
         scores=tuple(s for s in write_scores(directory) if isinstance(s, Score)),
@@ -79,8 +80,8 @@ async def run_demo_comparison(
     config = demo_config()
     (plan,) = plan_rse(config, [target], out, say)
     directory = out / target
-    job = IceJob(config=config, plan=plan, directory=directory, cache=out / "cache")
-    await run_ice(job, tally, say)
+    job = MeasureJob(config=config, plan=plan, directory=directory, cache=out / "cache")
+    await run_measure(job, tally, say)
     scores = write_scores(directory)
     return DemoComparison(
         name=target,

@@ -12,19 +12,12 @@ from .. import __version__
 from ..engine.config import IceTable
 from ..engine.errors import InputInvalid, RunConflict, RunStopped
 from ..engine.events import encode_event
-from ..engine.files import (
-    EVENTS,
-    LOCK,
-    RunDirectory,
-    Status,
-    builtin_text,
-    disk_stop,
-    read_text,
-)
+from ..engine.files import EVENTS, LOCK, RunDirectory, Status, disk_stop
 from ..engine.hints import name_hint
 from ..engine.imported import build_imported_plan, build_label_layer, imported_events
 from ..engine.inputs import parse_facts, parse_vendors
 from ..engine.layers import LayerHead, Reread
+from ..engine.loading import builtin_text, read_text
 from ..engine.plan import Plan
 from ..engine.planning import BUILTIN
 from ..engine.sinks import write_all

@@ -24,11 +24,10 @@ from ..engine.rescore import run_rescore
 from ..engine.runner import PROBES_AT_ONCE, Asker
 from ..engine.sinks import Observers, Tally
 from ..providers.errors import ProviderError, SettingsInvalid
-from ..providers.pool import Pool
-from .ice import as_stop
 from .interrupt import stoppable
+from .measure import as_stop
 from .plugins import Plugins
-from .session import CACHE_VARIABLE, build_budget, cache_folder, open_pools
+from .session import CACHE_VARIABLE, Pools, build_budget, cache_folder, open_pools
 
 
 class RescoreJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +55,7 @@ async def run_rescoring(job: RescoreJob, tally: Tally, say: Callable[[str], None
     with directory.locked():
         async with AsyncExitStack() as stack:
             providers: dict[Role, KeyedProvider] = {}
-            pools: dict[str, Pool] = {}
+            pools = Pools()
             at_once = PROBES_AT_ONCE
             if judge.model is not None:
                 observers = Observers(tally)
@@ -74,15 +73,10 @@ async def run_rescoring(job: RescoreJob, tally: Tally, say: Callable[[str], None
                 providers["judge"] = Cached(pools[name], store, pool=name, observer=observers)
                 at_once = job.config.models[name].all_slots
 
-            def abandon() -> None:
-                for pool in pools.values():
-                    pool.abandon()
-
-            def in_flight() -> int:
-                return sum(pool.statistics().in_flight for pool in pools.values())
-
             try:
-                async with stoppable(abandon, in_flight, say, signals=job.signals):
+                async with stoppable(
+                    pools.abandon, pools.in_flight, say, state=pools.state, signals=job.signals
+                ):
                     rows = await run_rescore(
                         plan,
                         judge,

@@ -10,8 +10,9 @@ import msgspec
 
 from ..engine.config import Config
 from ..engine.errors import InputInvalid
-from ..engine.files import RunDirectory, load_prompts
+from ..engine.files import RunDirectory
 from ..engine.fold import fold_ceiling, fold_pairs
+from ..engine.loading import load_prompts
 from ..engine.plan import RsePlan
 from ..engine.rse_planning import ALL_PAIRS, build_rse_plans
 from ..scoring.kinship import Kinship, find_kinship

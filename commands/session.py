@@ -17,7 +17,9 @@ from ..engine.sinks import Observers
 from ..providers.budget import Budget, Spent
 from ..providers.clock import SystemClock
 from ..providers.pool import Pool, open_pool
+from ..providers.statistics import PoolStatistics
 from .plugins import Plugins
+from .pools import state_lines
 
 CACHE_VARIABLE = "HYDROMETER_CACHE"
 
@@ -70,6 +72,27 @@ def add_spent(several: Iterable[Spent]) -> Spent:
     return total
 
 
+class Pools(dict[str, Pool]):
+    """The pools of one run, by name of their models, and what is asked of all of them."""
+
+    def abandon(self) -> None:
+        """Let cancellation reach the attempts that are under way."""
+        for pool in self.values():
+            pool.abandon()
+
+    def in_flight(self) -> int:
+        """Return how many attempts are under way."""
+        return sum(pool.statistics().in_flight for pool in self.values())
+
+    def statistics(self) -> dict[str, PoolStatistics]:
+        """Return the state of every pool."""
+        return {name: pool.statistics() for name, pool in self.items()}
+
+    def state(self) -> list[str]:
+        """Return the same as lines for a person."""
+        return state_lines(self.statistics())
+
+
 @asynccontextmanager
 async def open_pools(
     config: Config,
@@ -79,12 +102,12 @@ async def open_pools(
     budget: Budget,
     spent: Mapping[str, Spent] | None = None,
     plugins: Plugins | None = None,
-) -> AsyncIterator[dict[str, Pool]]:
+) -> AsyncIterator[Pools]:
     """Open one pool for each model of *names*. Raises SettingsInvalid before anything is sent."""
     clock = SystemClock()
     openers = (plugins or Plugins()).providers
     async with AsyncExitStack() as stack:
-        pools = {}
+        pools = Pools()
         for name in sorted(names):
             pools[name] = await stack.enter_async_context(
                 open_pool(

@@ -1,5 +1,4 @@
-"""Files: the texts that a plan is made from, and the run directory. With runner.py the only
-engine module that touches the disk.
+"""The run directory. With loading.py the only engine module that touches the disk.
 
 A run directory can be cut off at any byte by kill -9 or a full disk. plan.json and status.json
 are therefore replaced whole; events.jsonl only grows, and a last line without its newline is
@@ -8,28 +7,20 @@ dropped when the run is taken up again: its ticket is done once more from the ca
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 import msgspec
 
-from ..strategies.comparing import PromptSet
-from .config import Config, PromptSource, parse_config
-from .errors import ConfigInvalid, FileInvalid, InputInvalid, RunConflict, RunStopped
+from .errors import FileInvalid, InputInvalid, RunConflict, RunStopped
 from .events import CallFailed, Event, decode_event, failures_of
-from .hints import name_hint
-from .inputs import parse_facts, parse_questions, parse_templates, parse_vendors
 from .layers import Layer, LayerHead, Reread, decode_layer, encode_layer, layer_file
+from .loading import cause_of, read_text
 from .plan import AnyPlan, decode_plan, encode_plan, first_difference
-from .planning import Texts
-from .prompt_files import BUILTIN, parse_prompts
-from .prompts import MAX_CHARS, Reading, sample
 
 PLAN, EVENTS, STATUS, TIMINGS, LOG = (
     "plan.json",
@@ -53,88 +44,6 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     hydrometer: str = ""
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a UTF-8 file. Raises FileInvalid in one line."""
-    try:
-        return read_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileInvalid(
-            f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8"
-        ) from None
-
-
-def read_bytes(path: Path) -> bytes:
-    """Return the bytes of a file. Raises FileInvalid in one line."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise FileInvalid(f"{path} cannot be read: {_cause(error)}") from None
-
-
-def load_config(path: str | Path) -> Config:
-    """Return the config in the file at *path*."""
-    return parse_config(read_text(Path(path)), str(path))
-
-
-def load_texts(config: Config, folder: Path) -> Texts:
-    """Return all texts that *config* names; relative paths start at *folder*."""
-    ice = config.ice
-    return Texts(
-        questions=parse_questions(*_source(ice.questions, "questions.csv", folder)),
-        templates=parse_templates(*_source(ice.templates, "templates.jsonl", folder)),
-        vendors=parse_vendors(*_source("builtin", "vendors.toml", folder)),
-        facts=parse_facts(*_source("builtin", "facts.toml", folder)),
-    )
-
-
-def load_prompts(config: Config, folder: Path) -> tuple[Reading, ...]:
-    """Return the prompt sets that *config* names, sampled; relative paths start at *folder*.
-
-    Raises InputInvalid for a file that cannot be used or a set that is named twice.
-    """
-    names = [source.name for source in config.rse.prompts]
-    if not names:
-        raise ConfigInvalid("rse.prompts is empty: name at least one set")
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise ConfigInvalid(f"rse.prompts: two sets are called {min(twice)}")
-    return tuple(_prompts(source, folder, config.run.seed) for source in config.rse.prompts)
-
-
-def _prompts(source: PromptSource, folder: Path, seed: int) -> Reading:
-    if not source.path:
-        if source.name not in BUILTIN:
-            known = name_hint(source.name, BUILTIN)
-            raise ConfigInvalid(
-                f"rse.prompts: {source.name} has no path, and no set of that name is built in; "
-                f"{known}"
-            )
-        data, where = builtin_text(BUILTIN[source.name]).encode(), f"builtin {source.name}"
-    else:
-        path = folder / Path(source.path).expanduser()
-        data, where = read_bytes(path), str(path)
-    reading = parse_prompts(
-        data,
-        name=source.name,
-        where=where,
-        max_chars=source.max_chars or MAX_CHARS,
-        max_turns=source.max_turns,
-    )
-    chosen = sample(reading.prompts.prompts, source.limit, seed)
-    return msgspec.structs.replace(reading, prompts=PromptSet(name=source.name, prompts=chosen))
-
-
-def builtin_text(name: str) -> str:
-    """Return one of the texts that come with Hydrometer."""
-    return resources.files("hydrometer.data").joinpath(name).read_text(encoding="utf-8")
-
-
-def _source(setting: str, builtin: str, folder: Path) -> tuple[str, str]:
-    if setting == "builtin":
-        return builtin_text(builtin), f"builtin {builtin}"
-    path = folder / Path(setting).expanduser()
-    return read_text(path), str(path)
-
-
 class RunDirectory:
     """One run on disk."""
 
@@ -156,7 +65,7 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             strangers = {path.name for path in self.path.iterdir()} - {LOCK}
         except OSError as error:
-            raise InputInvalid(f"{self.path} cannot be written: {_cause(error)}") from None
+            raise InputInvalid(f"{self.path} cannot be written: {cause_of(error)}") from None
         if strangers and not self.exists():
             raise RunConflict(f"{self.path} is not empty, and holds no run")
 
@@ -166,7 +75,7 @@ class RunDirectory:
         try:
             file = (self.path / LOCK).open("wb")
         except OSError as error:
-            raise InputInvalid(f"{self.path} cannot be written: {_cause(error)}") from None
+            raise InputInvalid(f"{self.path} cannot be written: {cause_of(error)}") from None
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -179,7 +88,7 @@ class RunDirectory:
         try:
             self._replace(PLAN, encode_plan(plan))
         except OSError as error:
-            raise InputInvalid(f"{self.path} cannot be written: {_cause(error)}") from None
+            raise InputInvalid(f"{self.path} cannot be written: {cause_of(error)}") from None
 
     def require(self, plan: AnyPlan) -> None:
         """Raise RunConflict unless this is a run of *plan*."""
@@ -253,7 +162,7 @@ class RunDirectory:
                     if line.endswith(b"\n"):
                         yield line
         except OSError as error:
-            raise FileInvalid(f"{path} cannot be read: {_cause(error)}") from None
+            raise FileInvalid(f"{path} cannot be read: {cause_of(error)}") from None
 
     def read_events(self) -> Iterator[Event]:
         """Yield every recorded event. Raises FileInvalid naming the line that is damaged."""
@@ -276,7 +185,7 @@ class RunDirectory:
         try:
             return (self.path / name).open("ab", buffering=0)
         except OSError as error:
-            raise InputInvalid(f"{self.path / name} cannot be written: {_cause(error)}") from None
+            raise InputInvalid(f"{self.path / name} cannot be written: {cause_of(error)}") from None
 
     def drop_cut_line(self) -> int:
         """Cut events.jsonl after its last whole line; return how many bytes went."""
@@ -291,7 +200,7 @@ class RunDirectory:
                     file.truncate(keep)
                 return size - keep
         except OSError as error:
-            raise InputInvalid(f"{path} cannot be repaired: {_cause(error)}") from None
+            raise InputInvalid(f"{path} cannot be repaired: {cause_of(error)}") from None
 
     def set_aside(self) -> Path:
         """Move what was recorded to the first free NAME-before-retry-N beside it; return that."""
@@ -305,7 +214,7 @@ class RunDirectory:
                 if file.name != LOCK:
                     file.rename(aside / file.name)
         except OSError as error:
-            raise InputInvalid(f"{aside} cannot be written: {_cause(error)}") from None
+            raise InputInvalid(f"{aside} cannot be written: {cause_of(error)}") from None
         return aside
 
     def _replace(self, name: str, data: bytes) -> None:
@@ -317,7 +226,7 @@ class RunDirectory:
 
 def disk_stop(error: OSError, path: Path) -> RunStopped:
     """Return the stop that a failed write to *path* means."""
-    return RunStopped(f"{path} cannot be written: {_cause(error)}", cause="disk")
+    return RunStopped(f"{path} cannot be written: {cause_of(error)}", cause="disk")
 
 
 def _end_of_last_line(file: BinaryIO, size: int) -> int:
@@ -330,9 +239,3 @@ def _end_of_last_line(file: BinaryIO, size: int) -> int:
             return start + found + 1
         end = start
     return 0
-
-
-def _cause(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return "the disk is full"
-    return (error.strerror or str(error)).lower()

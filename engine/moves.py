@@ -13,11 +13,12 @@ from typing import Protocol, assert_never
 import msgspec
 
 from ..strategies.base import Choice, Mutator, Selector
-from ..strategies.refine import Evidence, Refine
+from ..strategies.refine import VERSION, Evidence, Refine
 from ..strategies.templates import balanced_sample, dealt
 from ..strategies.tree import Tree
 from ..strategies.types import NodeId
 from .catalogue import Catalogue
+from .errors import FileInvalid
 from .plan import Imported, Plan, RefineSearch, StaticSearch, TreeSearch
 from .seeds import derive_rng
 from .stages import Try
@@ -70,6 +71,11 @@ def build_tactic(plan: Plan, catalogue: Catalogue) -> Tactic:
             mutators = tuple((m.name, catalogue.mutator(m)) for m in plan.search.mutators)
             return _Rewriting(plan, plan.search, catalogue.selector(plan.search.selector), mutators)
         case RefineSearch():
+            if plan.search.rewriting_version != VERSION:
+                raise FileInvalid(
+                    f"the plan's rewriting is of version {plan.search.rewriting_version}, here it "
+                    f"is {VERSION}: it would decide differently"
+                )
             return _Refining(plan, plan.search, catalogue.selector(plan.search.selector))
         case StaticSearch():
             return _Static(plan)

@@ -17,8 +17,8 @@ from hydrometer.cache.cached import Cached
 from hydrometer.cache.store import MemoryStore
 from hydrometer.engine.catalogue import Catalogue
 from hydrometer.engine.events import Event, Probed
-from hydrometer.engine.files import builtin_text
 from hydrometer.engine.inputs import parse_questions
+from hydrometer.engine.loading import builtin_text
 from hydrometer.engine.models import PlannedModel, Role
 from hydrometer.engine.plan import (
     Component,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 from hydrometer.cli import app
 from typer.testing import CliRunner
@@ -107,3 +110,21 @@ def write_config(folder: Path, url: str, *, window: int = 4, probes: int = 60) -
     path = folder / "audit.toml"
     path.write_text(CONFIG.format(url=url, window=window, probes=probes))
     return path
+
+
+def wait_for_events(run: Path, lines: int, process: subprocess.Popen[str]) -> None:
+    """Return as soon as *run*, which *process* is making, has recorded so many events."""
+    events = run / "events.jsonl"
+    give_up = time.monotonic() + 60
+    while time.monotonic() < give_up and process.poll() is None:
+        if events.exists() and events.read_bytes().count(b"\n") >= lines:
+            return
+        time.sleep(0.005)  # another process, there is nothing to wait on
+    raise AssertionError(f"no {lines} events in time")
+
+
+def stats(url: str) -> dict[str, float]:
+    """Return the counts of the simulator at *url*."""
+    with urlopen(url.replace("/v1", "/stats"), timeout=10) as reply:
+        found: dict[str, float] = json.load(reply)
+    return found

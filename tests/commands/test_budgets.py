@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
-from processes import invoke, simulator, write_config
-
-
-def stats(url: str) -> dict[str, float]:
-    with urlopen(url.replace("/v1", "/stats"), timeout=10) as reply:
-        found: dict[str, float] = json.load(reply)
-    return found
+from processes import invoke, simulator, stats, write_config
 
 
 def limited(config: Path, budget: str) -> None:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
-from processes import hydrometer, simulator, write_config
+from processes import hydrometer, simulator, stats, write_config
 
 FAULTS = "rate_limited=0.05,failed=0.05,cut=0.05,stalled=0.05,malformed=0.05"
 
 STATIC = 'search = "static"\ntemplates = "shelves.jsonl"\n'
-
-
-def stats(url: str) -> dict[str, float]:
-    with urlopen(url.replace("/v1", "/stats"), timeout=10) as reply:
-        found: dict[str, float] = json.load(reply)
-    return found
 
 
 def write(

@@ -6,13 +6,12 @@ import json
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
-from processes import command, environment, simulator, write_config
+from processes import command, environment, simulator, wait_for_events, write_config
 
 ENDPOINTS = """
 [[models.target.endpoints]]
@@ -68,16 +67,6 @@ def start(folder: Path, config: Path) -> subprocess.Popen[str]:
     )
 
 
-def wait_for_events(folder: Path, lines: int, process: subprocess.Popen[str]) -> None:
-    events = folder / "run" / "events.jsonl"
-    give_up = time.monotonic() + 60
-    while time.monotonic() < give_up and process.poll() is None:
-        if events.exists() and events.read_bytes().count(b"\n") >= lines:
-            return
-        time.sleep(0.005)  # another process, there is nothing to wait on
-    raise AssertionError(f"no {lines} events in time")
-
-
 def test_one_of_two_endpoints_dies_and_returns_and_no_call_is_lost(tmp_path: Path) -> None:
     first, second = free_port(), free_port()
     with simulator() as url, served(second):
@@ -91,9 +80,9 @@ def test_one_of_two_endpoints_dies_and_returns_and_no_call_is_lost(tmp_path: Pat
         config.write_text(text)
         with served(first) as doomed:
             process = start(tmp_path, config)
-            wait_for_events(tmp_path, 100, process)
+            wait_for_events(tmp_path / "run", 100, process)
             doomed.kill()
-        wait_for_events(tmp_path, 400, process)
+        wait_for_events(tmp_path / "run", 400, process)
         with served(first):
             _, said = process.communicate(timeout=100)
             after_return = answered(first)
@@ -115,7 +104,7 @@ def test_sigusr1_says_how_every_pool_stands_and_stops_nothing(tmp_path: Path) ->
     with simulator("--latency-ms", "30") as url:
         config = write_config(tmp_path, url, window=2, probes=60)
         process = start(tmp_path, config)
-        wait_for_events(tmp_path, 20, process)
+        wait_for_events(tmp_path / "run", 20, process)
         process.send_signal(signal.SIGUSR1)
         _, said = process.communicate(timeout=60)
 

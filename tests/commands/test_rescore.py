@@ -17,13 +17,14 @@ from typing import Any
 import msgspec
 import pytest
 from fakes import FunctionProvider
-from hydrometer.commands.ice import IceJob, run_ice
+from hydrometer.commands.measure import MeasureJob, run_measure
 from hydrometer.commands.plugins import Plugins
 from hydrometer.commands.rescore import RescoreJob, plan_rescoring, run_rescoring
 from hydrometer.commands.score import score_run
 from hydrometer.engine.config import Config, parse_config
 from hydrometer.engine.errors import ConfigInvalid, RunStopped
-from hydrometer.engine.files import RunDirectory, load_texts
+from hydrometer.engine.files import RunDirectory
+from hydrometer.engine.loading import load_texts
 from hydrometer.engine.plan import Plan
 from hydrometer.engine.planning import build_plan
 from hydrometer.engine.sinks import Tally
@@ -456,7 +457,7 @@ def counting_config(folder: Path, more: str = "") -> Config:
 async def measure(folder: Path, counting: Counting) -> None:
     config = counting_config(folder)
     plan = build_plan(config, "target", load_texts(config, folder), counting.plugins.catalogue)
-    job = IceJob(
+    job = MeasureJob(
         config=config,
         plan=plan,
         directory=folder / "run",
@@ -465,7 +466,7 @@ async def measure(folder: Path, counting: Counting) -> None:
         preflight=False,
         signals=False,
     )
-    await run_ice(job, Tally(), lambda _: None)
+    await run_measure(job, Tally(), lambda _: None)
 
 
 async def read_again(folder: Path, counting: Counting) -> Path:

@@ -9,7 +9,7 @@ import pytest
 from hydrometer.engine.config import parse_config
 from hydrometer.engine.errors import ConfigInvalid
 from hydrometer.engine.events import Finished, Mutated, Probed, Taken, decode_event
-from hydrometer.engine.files import load_texts
+from hydrometer.engine.loading import load_texts
 from hydrometer.engine.plan import Plan
 from hydrometer.engine.planning import build_plan
 from processes import invoke

@@ -5,12 +5,19 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import msgspec
 import pytest
-from processes import command, environment, hydrometer, invoke, simulator, write_config
+from processes import (
+    command,
+    environment,
+    hydrometer,
+    invoke,
+    simulator,
+    wait_for_events,
+    write_config,
+)
 
 
 def start(folder: Path, config: Path) -> subprocess.Popen[str]:
@@ -21,16 +28,6 @@ def start(folder: Path, config: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def wait_for_events(folder: Path, lines: int, process: subprocess.Popen[str]) -> None:
-    events = folder / "run" / "events.jsonl"
-    give_up = time.monotonic() + 60
-    while time.monotonic() < give_up and process.poll() is None:
-        if events.exists() and events.read_bytes().count(b"\n") >= lines:
-            return
-        time.sleep(0.005)  # another process, there is nothing to wait on
-    raise AssertionError(f"no {lines} events in time")
 
 
 def ice(folder: Path, config: Path, *more: str) -> subprocess.CompletedProcess[str]:
@@ -49,7 +46,7 @@ def test_a_signal_stops_a_run_cleanly_and_it_goes_on(tmp_path: Path, number: int
     with simulator("--latency-ms", "40") as url:
         config = write_config(tmp_path, url, window=2, probes=80)
         process = start(tmp_path, config)
-        wait_for_events(tmp_path, 20, process)
+        wait_for_events(tmp_path / "run", 20, process)
         process.send_signal(number)
         _, said = process.communicate(timeout=30)
         stopped = status(tmp_path)
@@ -92,7 +89,7 @@ def test_an_endpoint_that_dies_in_mid_run_pauses_it_and_no_probe_fails(tmp_path:
         config = write_config(tmp_path, url, window=2, probes=80)
         config.write_text(config.read_text().replace("attempts = 12", "attempts = 2"))
         process = start(tmp_path, config)
-        wait_for_events(tmp_path, 20, process)
+        wait_for_events(tmp_path / "run", 20, process)
     _, said = process.communicate(timeout=60)
     events = (tmp_path / "run" / "events.jsonl").read_bytes()
 
@@ -147,7 +144,7 @@ def test_two_processes_cannot_run_in_one_directory(tmp_path: Path) -> None:
     with simulator("--latency-ms", "40") as url:
         config = write_config(tmp_path, url, window=1, probes=400)
         first = start(tmp_path, config)
-        wait_for_events(tmp_path, 5, first)
+        wait_for_events(tmp_path / "run", 5, first)
         second = ice(tmp_path, config, "--resume")
         first.send_signal(signal.SIGINT)
         _, said = first.communicate(timeout=60)

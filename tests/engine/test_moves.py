@@ -17,6 +17,7 @@ from builders import (
     play_search,
 )
 from hydrometer.engine.catalogue import Catalogue
+from hydrometer.engine.errors import FileInvalid
 from hydrometer.engine.events import (
     Answer,
     Barren,
@@ -458,3 +459,10 @@ def test_every_event_survives_its_line(plan: Plan) -> None:
 def test_an_imported_run_has_no_search() -> None:
     with pytest.raises(ValueError, match=r"^an imported run has no search$"):
         build_tactic(make_plan(search=Imported(source="s")), Catalogue())
+
+
+def test_a_plan_with_another_way_of_rewriting_is_refused() -> None:
+    search = msgspec.structs.replace(make_refining(), rewriting_version="refine-0")
+
+    with pytest.raises(FileInvalid, match=r"^the plan's rewriting is of version refine-0, here it"):
+        build_tactic(make_plan(search=search), Catalogue())

@@ -7,7 +7,7 @@ import pytest
 from hydrometer.engine.catalogue import Catalogue
 from hydrometer.engine.config import Config, parse_config
 from hydrometer.engine.errors import ConfigInvalid
-from hydrometer.engine.files import builtin_text, load_texts
+from hydrometer.engine.loading import builtin_text, load_texts
 from hydrometer.engine.plan import (
     Plan,
     TreeSearch,

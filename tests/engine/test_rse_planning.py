@@ -8,7 +8,7 @@ import pytest
 from hydrometer.commands.rse import plan_rse, run_name
 from hydrometer.engine.config import Config, parse_config
 from hydrometer.engine.errors import ConfigInvalid, FileInvalid, InputInvalid
-from hydrometer.engine.files import load_prompts
+from hydrometer.engine.loading import load_prompts
 from hydrometer.engine.plan import (
     RsePlan,
     decode_plan,

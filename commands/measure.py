@@ -1,4 +1,4 @@
-"""``hydrometer ice``: one target measured into one run directory."""
+"""``hydrometer ice`` and ``rse``: one plan measured into one run directory."""
 
 from __future__ import annotations
 
@@ -32,10 +32,8 @@ from ..engine.sinks import EventLog, Observers, RunLog, Tally, TimingLog
 from ..providers.budget import Budget, Spent
 from ..providers.errors import AccessDenied, BudgetReached, ProviderError, SettingsInvalid
 from ..providers.pool import Pool, preflight
-from ..providers.statistics import PoolStatistics
 from .interrupt import stoppable
 from .plugins import Plugins
-from .pools import state_lines
 from .session import (
     build_budget,
     cached_providers,
@@ -46,7 +44,7 @@ from .session import (
 Start = Literal["new", "resume", "retry-failed"]
 
 
-class IceJob(msgspec.Struct, frozen=True, kw_only=True):
+class MeasureJob(msgspec.Struct, frozen=True, kw_only=True):
     """One target to measure, where to, and how to begin."""
 
     config: Config
@@ -60,8 +58,8 @@ class IceJob(msgspec.Struct, frozen=True, kw_only=True):
     signals: bool = True  # Ctrl-C and SIGTERM stop the run cleanly; a library leaves them alone
 
 
-async def run_ice(
-    job: IceJob, tally: Tally, say: Callable[[str], None], budget: Budget | None = None
+async def run_measure(
+    job: MeasureJob, tally: Tally, say: Callable[[str], None], budget: Budget | None = None
 ) -> None:
     """Run *job* to its end, or raise RunStopped; either way everything paid for is kept.
 
@@ -110,7 +108,7 @@ def _say_what_fell_short(plan: Plan, tally: Tally, say: Callable[[str], None]) -
         )
 
 
-def _prepare(job: IceJob, directory: RunDirectory, say: Callable[[str], None]) -> None:
+def _prepare(job: MeasureJob, directory: RunDirectory, say: Callable[[str], None]) -> None:
     """Bring *directory* to where the run can begin or go on."""
     if job.start == "resume":
         _require_cache(directory, job.cache)
@@ -133,7 +131,7 @@ def _prepare(job: IceJob, directory: RunDirectory, say: Callable[[str], None]) -
 
 
 async def _run(
-    job: IceJob,
+    job: MeasureJob,
     directory: RunDirectory,
     tally: Tally,
     say: Callable[[str], None],
@@ -170,25 +168,11 @@ async def _run(
                 sink.write(batch)
             timings.flush()
 
-        def abandon() -> None:
-            for pool in pools.values():
-                pool.abandon()
-
-        def in_flight() -> int:
-            return sum(pool.statistics().in_flight for pool in pools.values())
-
-        def statistics() -> dict[str, PoolStatistics]:
-            return {name: pool.statistics() for name, pool in pools.items()}
-
-        tally.statistics = statistics
+        tally.statistics = pools.statistics
         log.note("run_started", target=job.plan.target.name, kind=job.plan.kind)
         try:
             async with stoppable(
-                abandon,
-                in_flight,
-                say,
-                state=lambda: state_lines(statistics()),
-                signals=job.signals,
+                pools.abandon, pools.in_flight, say, state=pools.state, signals=job.signals
             ):
                 if job.preflight:
                     await _preflight(job, pools, timings)
@@ -207,12 +191,12 @@ async def _run(
             raise
         finally:
             tally.statistics = dict
-            for name, found in statistics().items():
+            for name, found in pools.statistics().items():
                 timings.pool_ended(name, found)
             timings.flush()
 
 
-async def _preflight(job: IceJob, pools: Mapping[str, Pool], timings: TimingLog) -> None:
+async def _preflight(job: MeasureJob, pools: Mapping[str, Pool], timings: TimingLog) -> None:
     """Make a small call in each role, in the manner of the calls to come."""
     for model in dict.fromkeys(planned_models(job.plan).values()):
         if job.config.models[model.name].provider != "simulated":
