@@ -13,6 +13,7 @@ from statistics import mean, stdev
 
 import msgspec
 from builders import make_plan
+
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.store import MemoryStore
 from hydrometer.engine.catalogue import Catalogue

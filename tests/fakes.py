@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 import anyio
+
 from hydrometer.providers.base import Attempt
 from hydrometer.providers.types import Message, Request, Response, Sampling, Usage
 

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
-from hydrometer.cli import app
 from typer.testing import CliRunner
+
+from hydrometer.cli import app
 
 CONFIG = """
 [run]

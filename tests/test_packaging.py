@@ -12,9 +12,10 @@ import zipfile
 from importlib import resources
 from pathlib import Path
 
-import hydrometer
 import pytest
 from processes import environment
+
+import hydrometer
 
 PLUGGED = """
 [run]

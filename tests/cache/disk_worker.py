@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import anyio
+
 from hydrometer.cache.disk import DiskStore, open_store
 from hydrometer.cache.errors import CacheUnwritable
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 from anyio import to_thread, wait_all_tasks_blocked
+
 from hydrometer.cache.batch import BatchWriter, Outcomes, Rows
 from hydrometer.cache.errors import CacheError, CacheUnwritable
 

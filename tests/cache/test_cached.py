@@ -13,6 +13,7 @@ from fakes import (
     make_request,
     make_response,
 )
+
 from hydrometer.cache.cached import Cached, Call
 from hydrometer.cache.entry import encode_entry
 from hydrometer.cache.errors import CacheUnwritable, EntryDamaged

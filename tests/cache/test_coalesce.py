@@ -3,6 +3,7 @@ from __future__ import annotations
 import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
+
 from hydrometer.cache.coalesce import InFlight
 from hydrometer.providers.errors import ServiceFailed
 

@@ -10,6 +10,7 @@ import diskcache
 import pytest
 from anyio import to_thread, wait_all_tasks_blocked
 from fakes import FunctionProvider, make_request, make_response
+
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.disk import DiskStore, _Database, open_store
 from hydrometer.cache.errors import CacheUnreadable, CacheUnwritable

@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import diskcache
 import pytest
+
 from hydrometer.cache.disk import DiskStore, open_store
 from hydrometer.cache.errors import ForeignValue
 

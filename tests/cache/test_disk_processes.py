@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from hydrometer.cache.disk import open_store
 
 _WORKER = [sys.executable, str(Path(__file__).with_name("disk_worker.py"))]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from fakes import make_request, make_response
+
 from hydrometer.cache.entry import (
     Entry,
     _digest,

@@ -6,6 +6,7 @@ import unicodedata
 import msgspec
 import pytest
 from fakes import make_request
+
 from hydrometer.cache.keys import canonical, request_key
 from hydrometer.providers.types import Message, Request, Sampling
 

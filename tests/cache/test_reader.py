@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from diskcache.core import DBNAME
 from fakes import make_request, make_response
+from stored import cut, entry_of, key_of, make_cache, snapshot, sql, text_of
+
 from hydrometer.cache.disk import open_store
 from hydrometer.cache.errors import (
     CacheDamaged,
@@ -26,7 +28,6 @@ from hydrometer.cache.reader import open_reader
 from hydrometer.cache.replay import ReplayOnly
 from hydrometer.cache.rows import ALL, DATABASE
 from hydrometer.cache.store import StoreInfo
-from stored import cut, entry_of, key_of, make_cache, snapshot, sql, text_of
 
 _LOOK = """
 import sys

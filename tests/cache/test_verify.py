@@ -10,11 +10,6 @@ import anyio
 import msgspec
 import pytest
 from fakes import make_request, make_response
-from hydrometer.cache.disk import open_store
-from hydrometer.cache.entry import Entry
-from hydrometer.cache.errors import CacheUnreadable
-from hydrometer.cache.keys import KEY_VERSION
-from hydrometer.cache.verify import Damage, OtherVersion, Verification, verify_cache
 from stored import (
     Value,
     cut,
@@ -28,6 +23,12 @@ from stored import (
     text_of,
     zero_page,
 )
+
+from hydrometer.cache.disk import open_store
+from hydrometer.cache.entry import Entry
+from hydrometer.cache.errors import CacheUnreadable
+from hydrometer.cache.keys import KEY_VERSION
+from hydrometer.cache.verify import Damage, OtherVersion, Verification, verify_cache
 
 _ADD = "INSERT INTO Cache (key, raw, mode, filename, expire_time, value) VALUES (?, ?, ?, ?, ?, ?)"
 

@@ -9,12 +9,13 @@ from random import Random
 from typing import ClassVar
 
 import anyio
-import hydrometer
 import msgspec
 import pytest
+from processes import invoke
+
+import hydrometer
 from hydrometer.strategies.base import Choice
 from hydrometer.strategies.tree import Tree
-from processes import invoke
 
 CONFIG = """
 [run]

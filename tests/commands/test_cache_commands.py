@@ -10,6 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 from fakes import make_response
+from processes import hydrometer, invoke
+from rich.console import Console, RenderableType
+from stored import cut, flip, key_of, make_cache, snapshot, sql, text_of
+
 from hydrometer.cache.entry import Entry, encode_entry
 from hydrometer.cache.explain import Explanation, explain_key
 from hydrometer.cache.keys import KEY_VERSION, request_key
@@ -22,9 +26,6 @@ from hydrometer.commands.cache import (
 )
 from hydrometer.commands.views import explanation_view, verification_view
 from hydrometer.providers.types import Message, Request, Response, Sampling, Usage
-from processes import hydrometer, invoke
-from rich.console import Console, RenderableType
-from stored import cut, flip, key_of, make_cache, snapshot, sql, text_of
 
 ASKED = Request(
     identity="http:qwen2.5-7b-instruct@2024-09",

@@ -14,11 +14,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from processes import invoke
+
 from hydrometer.commands.importing import plan_imports, run_import
 from hydrometer.commands.score import score_run
 from hydrometer.engine.errors import RunConflict
 from hydrometer.scoring.scores import Score
-from processes import invoke
 
 REFERENCE = os.environ.get("HYDROMETER_REFERENCE_DATA", "")
 

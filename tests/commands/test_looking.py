@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+from processes import invoke
+
 from hydrometer.commands.progress import Progress, clock
 from hydrometer.engine.events import CallFailed, Probed
 from hydrometer.engine.sinks import Tally
-from processes import invoke
 
 CONFIG = """
 [models.target]

@@ -17,6 +17,8 @@ from typing import Any
 import msgspec
 import pytest
 from fakes import FunctionProvider
+from processes import command, environment, invoke, simulator
+
 from hydrometer.commands.measure import MeasureJob, run_measure
 from hydrometer.commands.plugins import Plugins
 from hydrometer.commands.rescore import RescoreJob, plan_rescoring, run_rescoring
@@ -33,7 +35,6 @@ from hydrometer.providers.settings import ModelSettings, Planting
 from hydrometer.providers.simulated import answer
 from hydrometer.providers.types import Request, Response
 from hydrometer.report.formats import to_json
-from processes import command, environment, invoke, simulator
 
 MODELS = """
 [models.target]

@@ -17,8 +17,9 @@ from threading import Thread
 from typing import Any, ClassVar
 
 import pytest
-from hydrometer.scoring.likeness import MEASURES
 from processes import command, environment, invoke, simulator
+
+from hydrometer.scoring.likeness import MEASURES
 
 RELATIONS = ("copy", "paraphrase", "family", "unrelated")
 MODEL = """

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from hydrometer.cache.disk import open_store
 from processes import command, environment, hydrometer, simulator, write_config
+
+from hydrometer.cache.disk import open_store
 
 PROBES = 90
 

@@ -6,13 +6,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from processes import invoke
+
 from hydrometer.engine.config import parse_config
 from hydrometer.engine.errors import ConfigInvalid
 from hydrometer.engine.events import Finished, Mutated, Probed, Taken, decode_event
 from hydrometer.engine.loading import load_texts
 from hydrometer.engine.plan import Plan
 from hydrometer.engine.planning import build_plan
-from processes import invoke
 
 TARGET = """
 [models.target]

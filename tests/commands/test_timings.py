@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from hydrometer.commands.timings import changed_models, read_timings, returned_ids
 from processes import invoke, simulator, write_config
+
+from hydrometer.commands.timings import changed_models, read_timings, returned_ids
 
 
 def run_one(folder: Path) -> Path:

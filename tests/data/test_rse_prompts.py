@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 import pytest
+
 from hydrometer.engine.inputs import language_of, parse_vendors
 from hydrometer.engine.prompt_files import BUILTIN, parse_prompts
 from hydrometer.engine.prompts import Reading, sample

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 import pytest
+
 from hydrometer.engine.catalogue import Catalogue, Kind
 from hydrometer.engine.errors import ConfigInvalid, FileInvalid
 from hydrometer.engine.plan import Component

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from builders import VENDORS
+
 from hydrometer.engine.errors import FileInvalid
 from hydrometer.engine.events import Answer, CallFailed, Finished, Judgement, Probed, Started, Taken
 from hydrometer.engine.imported import (

@@ -16,6 +16,7 @@ from builders import (
     make_selector,
     play_search,
 )
+
 from hydrometer.engine.catalogue import Catalogue
 from hydrometer.engine.errors import FileInvalid
 from hydrometer.engine.events import (

@@ -7,6 +7,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 from builders import make_rse_plan, make_set
+
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.errors import CacheMiss
 from hydrometer.cache.keys import request_key

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from hydrometer.engine.catalogue import Catalogue
 from hydrometer.engine.config import Config, parse_config
 from hydrometer.engine.errors import ConfigInvalid

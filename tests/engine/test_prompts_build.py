@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+
 from hydrometer.engine.errors import FileInvalid
 from hydrometer.engine.prompts import (
     Conversation,

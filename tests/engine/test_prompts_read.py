@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 import pytest
+
 from hydrometer.engine.errors import FileInvalid
 from hydrometer.engine.prompt_files import parse_prompts
 from hydrometer.engine.prompts import Finding, Reading

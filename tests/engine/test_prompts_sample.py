@@ -7,6 +7,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
+
 from hydrometer.engine.prompts import Cell, sample
 from hydrometer.strategies.comparing import Prompt
 

@@ -10,6 +10,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from builders import JUDGE, make_judge, make_plan
 from fakes import FunctionProvider
+
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.store import MemoryStore
 from hydrometer.engine.catalogue import Catalogue

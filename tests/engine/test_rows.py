@@ -4,6 +4,7 @@ import csv
 from collections.abc import Mapping
 
 import pytest
+
 from hydrometer.engine.errors import FileInvalid
 from hydrometer.engine.rows import read_rows
 

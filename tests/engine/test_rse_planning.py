@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from hydrometer.commands.rse import plan_rse, run_name
 from hydrometer.engine.config import Config, parse_config
 from hydrometer.engine.errors import ConfigInvalid, FileInvalid, InputInvalid

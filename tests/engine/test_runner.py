@@ -8,6 +8,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from builders import JUDGE, make_plan
 from fakes import FunctionProvider
+
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.errors import CacheMiss
 from hydrometer.cache.replay import ReplayOnly

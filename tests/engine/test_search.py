@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 from builders import make_outcome, make_plan, make_selector
+
 from hydrometer.engine.catalogue import Catalogue
 from hydrometer.engine.events import (
     Answer,

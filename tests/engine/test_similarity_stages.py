@@ -9,6 +9,7 @@ import anyio
 import pytest
 from builders import EMBEDDER, REFERENCE, TARGET, make_rse_plan, make_set
 from fakes import FunctionProvider, run_in_virtual_time
+
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.replay import ReplayOnly
 from hydrometer.cache.store import MemoryStore

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from builders import HELPER, JUDGE, make_plan
+
 from hydrometer.engine.catalogue import Catalogue
 from hydrometer.engine.events import Answer, CallFailed, Judgement
 from hydrometer.engine.stages import Answered, Call, ProbeResult, ProbeStages, Reply, Try, mutate

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from hydrometer.engine.errors import FileInvalid
 from hydrometer.engine.transcripts import Labels, Transcript, parse_labels, parse_transcripts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from builders import make_judge
+
 from hydrometer.engine.errors import FileInvalid
 from hydrometer.engine.events import Answer, CallFailed, Event, Finished, Judgement, Probed, Taken
 from hydrometer.engine.layers import (

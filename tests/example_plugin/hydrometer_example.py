@@ -13,6 +13,7 @@ from random import Random
 from typing import ClassVar
 
 import msgspec
+
 from hydrometer.providers.base import Provider
 from hydrometer.providers.errors import SettingsInvalid
 from hydrometer.providers.settings import ModelSettings

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hydrometer.providers.aimd import Concurrency
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hydrometer.providers.aimd import Concurrency
 
 
 def test_it_starts_with_every_slot() -> None:

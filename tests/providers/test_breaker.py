@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
-from hydrometer.providers.breaker import Breaker
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hydrometer.providers.breaker import Breaker
 
 
 def opened(*, at_s: float = 0.0) -> Breaker:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import anyio
 import pytest
 from fakes import FakeClock, GatedProvider, make_request
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hydrometer.providers.base import Provider
 from hydrometer.providers.budget import Budget, Spent
 from hydrometer.providers.errors import BudgetReached, ServiceFailed
 from hydrometer.providers.limit import Limited
 from hydrometer.providers.settings import Price
 from hydrometer.providers.types import Request, Response, Usage
-from hypothesis import given
-from hypothesis import strategies as st
 
 pytestmark = pytest.mark.anyio
 

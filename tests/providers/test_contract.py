@@ -14,6 +14,8 @@ from urllib.request import urlopen
 import anyio
 import pytest
 from fakes import ListObserver
+from msgspec.structs import replace
+
 from hydrometer.providers.base import OpenProvider, Provider
 from hydrometer.providers.chat_http import open_http
 from hydrometer.providers.chat_openai import open_openai
@@ -34,7 +36,6 @@ from hydrometer.providers.exchange import BODY_LIMIT
 from hydrometer.providers.limit import Limited
 from hydrometer.providers.settings import ModelSettings
 from hydrometer.providers.types import Message, Mode, Request, Response, Sampling, Usage
-from msgspec.structs import replace
 
 pytestmark = pytest.mark.anyio
 

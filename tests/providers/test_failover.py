@@ -22,6 +22,7 @@ from fakes import (
     make_response,
     run_in_virtual_time,
 )
+
 from hydrometer.providers.base import Clock, Provider
 from hydrometer.providers.breaker import Breaker
 from hydrometer.providers.chat_http import open_http

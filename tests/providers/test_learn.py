@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hydrometer.providers.learn import WALL, LearntLimit
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hydrometer.providers.learn import WALL, LearntLimit
 
 
 def refuse(

@@ -14,6 +14,7 @@ from fakes import (
     make_request,
     make_response,
 )
+
 from hydrometer.providers.base import Attempt, Provider
 from hydrometer.providers.budget import Budget, Spent
 from hydrometer.providers.clock import SystemClock

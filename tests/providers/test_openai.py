@@ -16,6 +16,8 @@ import httpx2
 import openai
 import pytest
 from fakes import make_request
+from msgspec.structs import replace
+
 from hydrometer.providers.chat_openai import OpenAIProvider, open_openai
 from hydrometer.providers.errors import (
     AccessDenied,
@@ -26,7 +28,6 @@ from hydrometer.providers.errors import (
 from hydrometer.providers.openai_tokens import workload_token
 from hydrometer.providers.options import WorkloadIdentity
 from hydrometer.providers.settings import ModelSettings
-from msgspec.structs import replace
 
 pytestmark = pytest.mark.anyio
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from hydrometer.providers.errors import SettingsInvalid
 from hydrometer.providers.options import OpenAIOptions, WorkloadIdentity, parse_options
 from hydrometer.providers.settings import EndpointSettings, ModelSettings, check_provider

@@ -12,6 +12,7 @@ from random import Random
 import anyio
 import pytest
 from fakes import LoopClock, make_request, make_response, run_in_virtual_time
+
 from hydrometer.providers.errors import RateLimited
 from hydrometer.providers.limit import Limited
 from hydrometer.providers.quota import Quota, read_quota

@@ -11,6 +11,8 @@ from typing import Any
 import anyio
 import pytest
 from fakes import FakeClock, ListObserver, ScriptedProvider, make_request, make_response
+from msgspec.structs import replace
+
 from hydrometer.providers.base import Attempt, Provider
 from hydrometer.providers.budget import Budget, Spent
 from hydrometer.providers.clock import SystemClock
@@ -28,7 +30,6 @@ from hydrometer.providers.errors import (
 from hydrometer.providers.limit import Limited
 from hydrometer.providers.pool import Pool, open_pool, preflight
 from hydrometer.providers.settings import BudgetTable, EndpointSettings, ModelSettings, Price
-from msgspec.structs import replace
 
 pytestmark = pytest.mark.anyio
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hydrometer.providers.quota import Allowance, Quota, read_quota, to_seconds
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hydrometer.providers.quota import Allowance, Quota, read_quota, to_seconds
 
 
 @pytest.mark.parametrize(

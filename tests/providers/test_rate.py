@@ -7,6 +7,9 @@ import itertools
 import anyio
 import pytest
 from fakes import FakeClock, ScriptedProvider, make_request, make_response
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hydrometer.providers.limit import Limited
 from hydrometer.providers.rate import (
     CATCH_UP_S,
@@ -18,8 +21,6 @@ from hydrometer.providers.rate import (
     estimate_usage,
 )
 from hydrometer.providers.types import Message, Request, Response, Sampling, Usage
-from hypothesis import given
-from hypothesis import strategies as st
 
 pytestmark = pytest.mark.anyio
 

@@ -15,6 +15,9 @@ from fakes import (
     make_request,
     make_response,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hydrometer.providers.base import Provider
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.errors import (
@@ -35,8 +38,6 @@ from hydrometer.providers.errors import (
 )
 from hydrometer.providers.retry import Retrying, is_answer, next_backoff_s, wait_s
 from hydrometer.providers.types import Request, Response
-from hypothesis import given
-from hypothesis import strategies as st
 
 pytestmark = pytest.mark.anyio
 

@@ -4,14 +4,15 @@ from collections import defaultdict
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hydrometer.providers.settings import Planting
 from hydrometer.providers.sim_writer import RELATIONS, Relation, write_answer
 from hydrometer.providers.simulated import answer
 from hydrometer.providers.types import Message, Request, Role, Sampling
 from hydrometer.strategies.comparing import ASPECTS, Grades, Order, Pairing, Said
 from hydrometer.strategies.similarity import Form, build_prompt, parse
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SURE = Planting()
 PROMPTS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from hydrometer.providers.errors import SettingsInvalid
 from hydrometer.providers.sim_faults import Fate, Lifetime, fate_of
 from hydrometer.providers.sim_settings import (

@@ -11,6 +11,8 @@ import pytest
 from aiohttp.test_utils import TestServer
 from anyio.abc import SocketStream
 from fakes import FakeClock
+from processes import invoke, simulator
+
 from hydrometer.providers.base import Clock
 from hydrometer.providers.settings import Planting
 from hydrometer.providers.sim_settings import DeadForm, Fault, Faults, SimulatorSettings
@@ -18,7 +20,6 @@ from hydrometer.providers.sim_stats import SimulatorStats
 from hydrometer.providers.simulated import answer
 from hydrometer.providers.simulator import simulator_app
 from hydrometer.providers.types import Message, Request
-from processes import invoke, simulator
 
 CHAT = "/v1/chat/completions"
 

@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 import pytest
+
 from hydrometer.providers.sim_replies import Broken, Whole, planted_reply
 from hydrometer.providers.sim_settings import Fault
 

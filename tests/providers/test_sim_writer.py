@@ -5,10 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from hydrometer.providers.sim_lexicon import CHINESE, ENGLISH, Lexicon
-from hydrometer.providers.sim_writer import RELATIONS, Relation, write_answer
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hydrometer.providers.sim_lexicon import CHINESE, ENGLISH, Lexicon
+from hydrometer.providers.sim_writer import RELATIONS, Relation, write_answer
 
 PROMPTS = (
     *(f"How do {thing} work?" for thing in ("bridges", "glaciers", "vaccines", "tides")),

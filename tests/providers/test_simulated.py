@@ -8,6 +8,7 @@ import tomllib
 from importlib.resources import files
 
 import pytest
+
 from hydrometer.providers.settings import Planting
 from hydrometer.providers.sim_helper import MAX_CHARS
 from hydrometer.providers.sim_target import CLAIMS, category_of, language_of, question_in

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from aiohttp.test_utils import TestServer
 from fakes import FakeClock
+
 from hydrometer.providers.errors import SettingsInvalid
 from hydrometer.providers.settings import Planting
 from hydrometer.providers.sim_faults import fate_of

@@ -15,6 +15,7 @@ from fakes import (
     make_response,
     run_in_virtual_time,
 )
+
 from hydrometer.providers.budget import Budget
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.errors import (

@@ -7,6 +7,7 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
+
 from hydrometer.providers.errors import (
     AccessDenied,
     RateLimited,

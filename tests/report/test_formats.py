@@ -6,6 +6,7 @@ import json
 
 import msgspec
 import pytest
+
 from hydrometer.report.formats import (
     interval_text,
     rate_text,

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
+from rich.console import Console, RenderableType
+
 from hydrometer.report.formats import to_csv, to_json, to_markdown
 from hydrometer.report.similarity_view import kinship_view, similarity_view
 from hydrometer.scoring.kinship import Kinship
@@ -15,7 +17,6 @@ from hydrometer.scoring.readings import JUDGED, Metric
 from hydrometer.scoring.scores import Score
 from hydrometer.scoring.similarity import Flag, SimilarityScore
 from hydrometer.scoring.trees import Matrix, average_linkage, distances
-from rich.console import Console, RenderableType
 
 CONTRACT = (
     *("run", "target", "kind", "judge", "metric", "set", "n", "failed", "refused", "truncated"),

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
+from rich.console import Console
+
 from hydrometer.report.terminal import score_table_view
 from hydrometer.scoring.scores import Score
-from rich.console import Console
 
 QWEN = Score(
     run="runs/qwen",

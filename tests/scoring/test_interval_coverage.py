@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from hydrometer.scoring.intervals import Interval, cgm_interval, pigeonhole_bootstrap, wilson
 
 STUDIES = 400

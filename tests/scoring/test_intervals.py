@@ -7,11 +7,12 @@ from math import exp, log, sqrt
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hydrometer.scoring import intervals
 from hydrometer.scoring.intervals import Interval, cgm_interval, pigeonhole_bootstrap, wilson
 from hydrometer.scoring.student import t_quantile
-from hypothesis import given
-from hypothesis import strategies as st
 
 Counts = npt.NDArray[np.int64]
 

@@ -4,6 +4,9 @@ from collections import Counter
 from time import perf_counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hydrometer.scoring.likeness import (
     LONGEST,
     MEASURES,
@@ -17,8 +20,6 @@ from hydrometer.scoring.likeness import (
     rouge_l,
     words,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 ODD = st.text(alphabet=st.characters(codec=None), max_size=60)  # lone surrogates too
 MARKED = st.text(alphabet="ab 桥\n#-*`|$>1.", max_size=60)

@@ -11,6 +11,7 @@ from math import sqrt
 
 import numpy as np
 import pytest
+
 from hydrometer.providers.sim_writer import Relation, write_answer
 from hydrometer.scoring.kinship import find_kinship
 from hydrometer.scoring.likeness import MEASURES

@@ -4,10 +4,11 @@ from random import Random
 
 import numpy as np
 import pytest
-from hydrometer.scoring.table import Counts, ProbeTable
-from hydrometer.strategies.types import Metric, Opinion, ProbeRow, Unparsed, Verdict
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hydrometer.scoring.table import Counts, ProbeTable
+from hydrometer.strategies.types import Metric, Opinion, ProbeRow, Unparsed, Verdict
 
 
 def make_row(

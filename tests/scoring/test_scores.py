@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hydrometer.scoring.scores import Flag, Score, score_table
 from hydrometer.scoring.table import ProbeTable
 from hydrometer.strategies.types import Metric, ProbeRow, Unparsed, Verdict
-from hypothesis import given
-from hypothesis import strategies as st
 
 REFERENCE = "HYDROMETER_REFERENCE_DATA"
 

@@ -8,6 +8,7 @@ from typing import get_args
 import msgspec
 import numpy as np
 import pytest
+
 from hydrometer.scoring import means
 from hydrometer.scoring.means import (
     OVER_SETS,

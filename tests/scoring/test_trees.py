@@ -6,6 +6,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
 from hydrometer.scoring.kinship import find_kinship
 from hydrometer.scoring.readings import Reading, Readings
 from hydrometer.scoring.trees import (
@@ -17,9 +21,6 @@ from hydrometer.scoring.trees import (
     to_newick,
     with_support,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-from msgspec.structs import replace
 
 
 def matrix(names: str, *rows: Sequence[float | None]) -> Matrix:

@@ -9,11 +9,12 @@ from random import Random
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hydrometer.strategies.bandits import Exp3, Ucb
 from hydrometer.strategies.base import Choice
 from hydrometer.strategies.tree import Tree
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 class Rolls(Random):

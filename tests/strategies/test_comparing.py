@@ -7,6 +7,9 @@ from random import Random
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hydrometer.strategies.comparing import (
     ByAspect,
     Combined,
@@ -23,8 +26,6 @@ from hydrometer.strategies.comparing import (
     combine,
     overall,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 R: Order = "reference-first"
 T: Order = "target-first"

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from hydrometer.strategies.contamination import hard_verdict, named_vendors
 from hydrometer.strategies.types import Unparsed, Vendor, Verdict
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from math import sqrt
 
 import pytest
+
 from hydrometer.strategies.embeddings import cosine
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrometer.strategies.identity import build_loose, build_strict, parse_loose, parse_strict
 from hydrometer.strategies.types import Vendor
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrometer.strategies import identity
 from hydrometer.strategies.base import Judge, JudgeRules, Reading
 from hydrometer.strategies.judges import UNREADABLE, Identity, Lexical

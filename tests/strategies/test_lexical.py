@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from hydrometer.strategies.lexical import Claim, LexicalJudge
 from hydrometer.strategies.types import Vendor, Verdict
 

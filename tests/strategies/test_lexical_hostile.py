@@ -12,12 +12,13 @@ from random import Random
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hydrometer.strategies import claims, lexical
 from hydrometer.strategies.grammar import build_words
 from hydrometer.strategies.lexical import LexicalJudge
 from hydrometer.strategies.types import Vendor
-from hypothesis import given
-from hypothesis import strategies as st
 
 LEXICON = tomllib.loads(
     resources.files("hydrometer.data").joinpath("vendors.toml").read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from importlib import resources
 
 import msgspec
 import pytest
+
 from hydrometer.strategies.lexical import LexicalJudge
 from hydrometer.strategies.patterns import compile_by_anchor
 from hydrometer.strategies.rules import RULES

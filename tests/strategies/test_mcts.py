@@ -4,6 +4,7 @@ import math
 from random import Random
 
 import pytest
+
 from hydrometer.strategies.base import Choice
 from hydrometer.strategies.baselines import RandomChoice, RoundRobin
 from hydrometer.strategies.mcts import MctsExplore

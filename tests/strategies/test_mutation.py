@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrometer.strategies.mutation import MAX_CHARS, MutatorName, Rewrite
 from hydrometer.strategies.types import Mutant, Rejected
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrometer.strategies.mutation import MAX_CHARS
 from hydrometer.strategies.refine import EXCERPT, Evidence, Refine
 from hydrometer.strategies.types import Mutant, Rejected

@@ -7,6 +7,9 @@ import re
 from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hydrometer.strategies import similarity
 from hydrometer.strategies.comparing import (
     ASPECTS,
@@ -27,8 +30,6 @@ from hydrometer.strategies.similarity import (
     build_prompt,
     parse,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 FORMS: tuple[Form, ...] = get_args(Form)
 PAIRING = Pairing(

@@ -8,10 +8,11 @@ from itertools import permutations
 from typing import get_args
 
 import pytest
-from hydrometer.strategies.comparing import ASPECTS, Grades, Said
-from hydrometer.strategies.similarity import Form, parse
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hydrometer.strategies.comparing import ASPECTS, Grades, Said
+from hydrometer.strategies.similarity import Form, parse
 
 FORMS: tuple[Form, ...] = get_args(Form)
 S, L, C = "<style>4</style>", "<logic>2</logic>", "<content>5</content>"

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import get_args
 
 import pytest
-from hydrometer.strategies.comparing import Grades, Pairing, Said, TokenChoice
-from hydrometer.strategies.similarity import Form, Similarity, parse
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hydrometer.strategies.comparing import Grades, Pairing, Said, TokenChoice
+from hydrometer.strategies.similarity import Form, Similarity, parse
 
 FORMS: tuple[Form, ...] = get_args(Form)
 PLAIN = Grades(style=4.0, logic=2.0, content=5.0)

@@ -4,6 +4,7 @@ from collections import Counter
 from random import Random
 
 import pytest
+
 from hydrometer.strategies.templates import balanced_sample, fill
 from hydrometer.strategies.types import Question
 
