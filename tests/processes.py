@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from hydrometer.cli import app
 
+COMMAND = get_command(app)  # typer would build it anew at each call
 CONFIG = """
 [run]
 seed = 11
@@ -82,8 +84,17 @@ def hydrometer(
 
 def invoke(*args: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the command line in this process: the same, without the second that a start takes."""
-    done = CliRunner().invoke(app, [str(arg) for arg in args], env={"COLUMNS": "100"})
-    return subprocess.CompletedProcess(args, done.exit_code, done.stdout, done.stderr)
+    code: object = 0
+    with CliRunner().isolation(env={"COLUMNS": "100"}) as (out, err, _):
+        try:
+            COMMAND.main(args=[str(arg) for arg in args], prog_name="hydrometer")
+        except SystemExit as end:
+            code = end.code
+        assert isinstance(code, int)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        stdout, stderr = out.getvalue().decode(), err.getvalue().decode()
+    return subprocess.CompletedProcess(args, code, stdout, stderr)
 
 
 @contextmanager
