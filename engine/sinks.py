@@ -10,10 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from statistics import fmean
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
-import structlog
 
 from ..cache.cached import Call
 from ..providers.base import Attempt
@@ -34,6 +33,9 @@ from .events import (
     encode_event,
     failures_of,
 )
+
+if TYPE_CHECKING:
+    import structlog
 
 
 class EventLog:
@@ -140,6 +142,8 @@ class RunLog:
     """Logs what a person would look for afterwards, as JSON lines with a time."""
 
     def __init__(self, file: BinaryIO) -> None:
+        import structlog  # noqa: PLC0415 (a quarter of a start, and only a run that is made logs)
+
         self._log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
             structlog.BytesLogger(file),
             processors=[

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from enum import Enum
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import msgspec
 
-from . import identity, lexical
+from . import identity, rules
 from .base import Reading
-from .lexical import LexicalJudge
 from .types import Case, Metric, Opinion, TargetFacts, Unparsed, Vendor, Verdict
+
+if TYPE_CHECKING:
+    from .lexical import LexicalJudge
 
 T = TypeVar("T")
 
@@ -25,12 +27,14 @@ class _Call(Enum):
 class Lexical(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Reads strict verdicts by rule; asks nobody."""
 
-    version: ClassVar[str] = lexical.VERSION
+    version: ClassVar[str] = rules.VERSION
     metrics: ClassVar[tuple[Metric, ...]] = ("strict",)
     asks_model: ClassVar[bool] = False
 
     def prepare(self, about: TargetFacts) -> _LexicalReader:
         """Return the judge of one target, its patterns compiled."""
+        from .lexical import LexicalJudge  # noqa: PLC0415 (compiling takes a tenth of a second)
+
         return _LexicalReader(
             LexicalJudge(
                 vendors=about.vendors,

@@ -17,8 +17,6 @@ from .grammar import CODES
 from .names import Lexicon, Name, Roots, lower
 from .types import Vendor, Verdict
 
-VERSION = "lexical-2"
-
 _REACH = 280  # characters of a clause kept on each side of a name
 _PLACES_MAX = 2000  # of one name in a text; the rest of such a flood is not read
 _LINE_MAX = 2000  # how far back the label of a line is looked for

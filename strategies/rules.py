@@ -9,10 +9,13 @@ A rule begins with a word for the speaker or its maker, or with the name itself,
                              or "to"; no comma either; as ~8, but past the names of models too
     ^S                       no word of this class
 
-The first rule that fits at a word gives the reason.
+The first rule that fits at a word gives the reason. Whoever changes how a text is read, here or in
+the modules around, raises VERSION.
 """
 
 from __future__ import annotations
+
+VERSION = "lexical-2"
 
 _ME = "( ME | LIKEME | MY +3 PART | THING YOU BE TALK )"
 
