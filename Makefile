@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# Much of the suite waits for processes of its own, so several tests run at once.
+PARALLEL := -n auto --maxprocesses 8 --dist worksteal
 SOURCES := __init__.py __main__.py cli.py py.typed \
     cache commands data engine providers report scoring strategies
 
@@ -12,7 +14,7 @@ demo: $(READY)
 	$(BIN)/hydrometer demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
