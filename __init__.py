@@ -6,43 +6,23 @@ The command line is ``hydrometer``; the same for programs is here. For plug-ins 
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 __version__ = "0.1.0"
 
-from .cache.errors import CacheError
-from .commands.api import Run, build_comparisons, build_plan, read_run, replay, rescore, run, score
-from .commands.plugins import Plugins
-from .commands.replay import ReplayResult
-from .engine.config import Config
-from .engine.errors import EngineError, InputInvalid, RunStopped
-from .engine.loading import load_config
-from .engine.plan import Plan, RsePlan
-from .engine.sinks import Tally
-from .providers.errors import ProviderError
-from .scoring.scores import Score
-from .scoring.similarity import SimilarityScore
+# Loaded when a name is first asked for: the command line passes here too, and listens for signals
+# before it loads what takes most of a second.
+if TYPE_CHECKING:
+    from .commands.library import *  # noqa: F403 (its __all__ is ours)
+    from .commands.library import __all__ as __all__
+else:
 
-__all__ = [
-    "CacheError",
-    "Config",
-    "EngineError",
-    "InputInvalid",
-    "Plan",
-    "Plugins",
-    "ProviderError",
-    "ReplayResult",
-    "RsePlan",
-    "Run",
-    "RunStopped",
-    "Score",
-    "SimilarityScore",
-    "Tally",
-    "__version__",
-    "build_comparisons",
-    "build_plan",
-    "load_config",
-    "read_run",
-    "replay",
-    "rescore",
-    "run",
-    "score",
-]
+    def __getattr__(name: str) -> object:
+        library = import_module(".commands.library", __name__)
+        if name == "__all__" or name in library.__all__:
+            return getattr(library, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return __getattr__("__all__")

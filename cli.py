@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +18,7 @@ import typer
 from rich.console import Console, RenderableType
 
 from . import __version__
-from .cache.errors import CacheError
+from .cache.errors import CacheError, CacheUnwritable, KeyInvalid
 from .cache.explain import explain_key
 from .cache.reader import open_reader
 from .cache.verify import verify_cache
@@ -27,13 +29,15 @@ from .commands.cache import (
     verification_lines,
 )
 from .commands.demo import demo_config, run_demo, run_demo_comparison
+from .commands.estimates import budget_lines
 from .commands.importing import plan_imports, run_import
+from .commands.interrupt import interruptible
 from .commands.measure import Start
 from .commands.plugins import Plugins
-from .commands.preview import budget_lines, explain_coverage, preview_run
+from .commands.preview import explain_coverage, preview_run, split_targets
 from .commands.progress import GRADED, Progress, shown
 from .commands.replay import replay_run
-from .commands.rescore import RescoreJob, run_rescoring
+from .commands.rescore import RescoreJob, show_rescoring
 from .commands.rse import find_kin, plan_rse, run_name, write_kin
 from .commands.score import AnyScore, find_changes, score_runs, write_scores
 from .commands.session import cache_folder
@@ -56,7 +60,8 @@ from .providers.errors import ProviderError
 from .providers.settings import Planting, check_provider
 from .providers.sim_settings import DeadForm, JitterShape, parse_faults
 from .report.formats import to_csv, to_json, to_markdown
-from .report.similarity_view import kinship_view, similarity_view
+from .report.kinship_view import kinship_view
+from .report.similarity_view import similarity_view
 from .report.terminal import score_table_view
 from .scoring.scores import Score
 from .scoring.similarity import SimilarityScore
@@ -77,7 +82,14 @@ PLUGINS = Plugins()  # looks for nothing until a name is not ours
 
 EXIT_DIFFERS, EXIT_INPUT, EXIT_STOPPED, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 70, 130
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Print only errors and what is asked to be shown; new scores go to scores.json.",
+    ),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
 ConfigFile = Annotated[Path, typer.Argument(help="The TOML file.", show_default=False)]
@@ -217,15 +229,17 @@ def plan(
         read = load_config(config)
         folder = cache_folder(cache, read.run.cache)
         plans: list[AnyPlan] = []
-        if read.ice.targets or not read.rse.targets:
-            plans += build_plans(read, target, config.parent)
-        if read.rse.targets:
-            plans += plan_rse(read, target, config.parent, partial(say_remark, quiet=quiet))
+        own, compared = split_targets(read, target)
+        if own or not compared:
+            plans += build_plans(read, list(own), config.parent)
+        if compared:
+            plans += plan_rse(read, compared, config.parent, partial(say_remark, quiet=quiet))
         previews = [
             anyio.run(partial(preview_run, read, made, folder, PLUGINS, after=plans[:number]))
             for number, made in enumerate(plans)
         ]
-        Console().print(preview_view(previews, folder, budget_lines(read, previews)))
+        roles = [role for made in previews for role in made.roles]
+        Console().print(preview_view(previews, folder, budget_lines(read, roles)))
 
 
 @app.command()
@@ -298,13 +312,14 @@ def rse(
             verbose=verbose,
         )
         scores = run_batch(batch, names, plans, say_err, quiet=quiet)
-        kinship = find_kin([batch.directory(name) for name in names])
+        kinship = find_kin([batch.directory(name) for name in names], scores)
         if kinship is None:
             show_scores(scores, quiet=quiet)
         else:
             write_kin(batch.base, kinship)
             if not quiet:
-                Console().print(kinship_view(kinship))
+                Console().print(kinship_view(kinship), crop=False)
+                print_out(f"\neach pair in full: hydrometer score {shlex.quote(str(batch.base))}")
 
 
 def start_of(*, resume: bool, retry_failed: bool) -> Start:
@@ -387,7 +402,11 @@ def import_(
         str, typer.Option("--vendor", help="The target's maker; claims of it do not count.")
     ] = "",
     fact: Annotated[
-        str, typer.Option("--fact", help="Who the target is, for a judge model that rescores.")
+        str,
+        typer.Option(
+            "--fact",
+            help="Who the target is, for a judge model; builtin:FAMILY says its maker too.",
+        ),
     ] = "",
     labels: Annotated[
         Path | None,
@@ -439,9 +458,7 @@ def rescore(
             cache=cache,
             plugins=PLUGINS,
         )
-        anyio.run(run_rescoring, job, Tally(), say_err)
-        scores = write_scores(run)
-        show_scores(scores, quiet=quiet)
+        show_scores(show_rescoring(job, say_err, quiet=quiet), quiet=quiet)
 
 
 @cache_app.command("info")
@@ -511,7 +528,10 @@ def cache_explain(
         if RunDirectory(Path(what)).exists():
             print_out(anyio.run(explain_coverage, Path(what), cache, PLUGINS))
             return
-        found = explain_key(cache_folder(cache, Config().run.cache), what)
+        try:
+            found = explain_key(cache_folder(cache, Config().run.cache), what)
+        except KeyInvalid as error:
+            raise KeyInvalid(f"{error}, which is no run directory either") from None
         show(explanation_view(found, whole=verbose), explanation_lines(found, whole=verbose))
 
 
@@ -632,12 +652,16 @@ def build_plans(config: Config, targets: list[str] | None, folder: Path) -> list
 def errors_as_lines(*, debug: bool, go_on: str = "and --resume") -> Iterator[None]:
     """Turn what goes wrong inside into one line on stderr and the exit code that it means."""
     try:
-        yield
+        with interruptible():
+            yield
     except typer.Exit:
         raise
     except RunStopped as error:
         _report(error, debug=debug)
-        say_err(f"everything received is kept: go on with the same command {go_on}".rstrip())
+        kept = "everything received is kept"
+        if isinstance(error.__cause__, CacheUnwritable):  # it could not take them
+            kept = "answers that had just arrived may be lost, all others are kept"
+        say_err(f"{kept}: go on with the same command {go_on}".rstrip())
         interrupted = error.cause == "interrupted"
         raise typer.Exit(EXIT_INTERRUPTED if interrupted else EXIT_STOPPED) from None
     except (EngineError, ProviderError, CacheError) as error:
@@ -670,7 +694,8 @@ def say(text: str, *, quiet: bool) -> None:
 
 def say_err(text: str) -> None:
     """Print one line to stderr."""
-    typer.echo(f"hydrometer: {text}", err=True)
+    # Named, because a live display has put itself there: typer alone would write past it.
+    typer.echo(f"hydrometer: {text}", file=sys.stderr, err=True)
 
 
 def say_remark(text: str, *, quiet: bool) -> None:

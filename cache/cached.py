@@ -10,7 +10,8 @@ import anyio
 import msgspec
 
 from ..providers.base import Provider
-from ..providers.types import Request, Response
+from ..providers.rate import estimate_usage
+from ..providers.types import Request, Response, Usage
 from .coalesce import InFlight
 from .entry import decode_response, encode_entry
 from .keys import request_key
@@ -30,6 +31,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     took_s: float
     response: Response
+    counted: Usage | None = None  # of one that was sent: reported, or else what budgets estimate
 
 
 class CallObserver(Protocol):
@@ -91,20 +93,40 @@ class Cached:
                 # Again: another process may have stored it while we waited for a leader in vain.
                 stored = stored_response(self._store, key)
                 source = "sent" if stored is None else "cache"
-                return await self._send(key, request) if stored is None else stored
+                return await self._send(key, request, started) if stored is None else stored
 
             response = await self._in_flight.run(key, fetch)
-        if self._observer is not None:
-            took_s = self._now() - started
-            self._observer.call_ended(
-                Call(key=key, pool=self._pool, source=source, took_s=took_s, response=response)
-            )
+        if source != "sent":
+            self._tell(key, source, started, response)
         return response
 
-    async def _send(self, key: str, request: Request) -> Response:
+    async def _send(self, key: str, request: Request, started: float) -> Response:
         response = await self._inner.complete(request)
-        # It is paid for: from here on no checkpoint but the shielded one.
+        # It is paid for: from here on no checkpoint but the shielded one. And it is told before it
+        # is stored, because what cannot be stored has its price too.
+        counted = response.usage or estimate_usage(request, response)
+        self._tell(key, "sent", started, response, counted)
         data = encode_entry(key, request, response)
         with anyio.CancelScope(shield=True):
             stored = await self._store.add(key, data)
         return response if stored == data else decode_response(key, stored)
+
+    def _tell(
+        self,
+        key: str,
+        source: Source,
+        started: float,
+        response: Response,
+        counted: Usage | None = None,
+    ) -> None:
+        if self._observer is not None:
+            self._observer.call_ended(
+                Call(
+                    key=key,
+                    pool=self._pool,
+                    source=source,
+                    took_s=self._now() - started,
+                    response=response,
+                    counted=counted,
+                )
+            )

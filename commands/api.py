@@ -1,17 +1,20 @@
 """The library: what the commands do, for programs, without a terminal.
 
 Errors are those of the commands: InputInvalid for what is wrong with what was handed in,
-RunStopped for a run that paused and can be resumed, ProviderError and CacheError from below.
+PluginBroken for a plug-in at fault, RunStopped for a run that paused and can be resumed,
+ProviderError and CacheError from below.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from ..engine.config import Config
+from ..engine.errors import InputInvalid
 from ..engine.events import Event
 from ..engine.files import RunDirectory, Status
 from ..engine.layers import Layer
@@ -19,14 +22,15 @@ from ..engine.loading import load_texts
 from ..engine.plan import AnyPlan, Plan, RsePlan
 from ..engine.planning import build_plan as build_plan_from
 from ..engine.sinks import Tally
+from ..providers.errors import SettingsInvalid
 from .measure import MeasureJob, Start, run_measure
 from .plugins import Plugins
 from .replay import ReplayResult, replay_run
 from .rescore import RescoreJob, run_rescoring
 from .rse import plan_rse
 from .score import AnyScore, score_runs, write_scores
-from .session import cache_folder
-from .timings import spent_in
+from .session import cache_folder, require_models
+from .timings import runs_at, spent_in
 
 _PLUGINS = Plugins()
 
@@ -87,8 +91,11 @@ async def run(
 
     *config* says how the plan's models are reached: addresses, keys, limits, budget. *tally* is
     counted up as the run goes, for whoever watches. Cancelling is safe: calls under way are
-    waited for and kept, and ``start="resume"`` goes on. Raises RunStopped when the run pauses.
+    waited for and kept, and ``start="resume"`` goes on. Raises InputInvalid, leaving no directory
+    when *config* has not the plan's models, and RunStopped when the run pauses.
     """
+    with _settings_as_input():
+        require_models(config, plan, plugins)
     job = MeasureJob(
         config=config,
         plan=plan,
@@ -97,10 +104,11 @@ async def run(
         start=start,
         preflight=preflight,
         plugins=plugins,
-        spent=spent_in([Path(out)], config) if start == "resume" else {},
+        spent=spent_in(runs_at(Path(out)), config),
         signals=False,
     )
-    await run_measure(job, tally or Tally(), _say_nothing)
+    with _settings_as_input():
+        await run_measure(job, tally or Tally(), _say_nothing)
     return write_scores(Path(out))
 
 
@@ -135,7 +143,8 @@ async def rescore(
         plugins=plugins,
         signals=False,
     )
-    await run_rescoring(job, Tally(), _say_nothing)
+    with _settings_as_input():
+        await run_rescoring(job, Tally(), _say_nothing)
     return write_scores(Path(run))
 
 
@@ -151,6 +160,15 @@ def score(*runs: str | Path) -> tuple[AnyScore, ...]:
     A folder of runs stands for all inside it. Raises InputInvalid.
     """
     return score_runs([Path(path) for path in runs])
+
+
+@contextmanager
+def _settings_as_input() -> Iterator[None]:
+    """Who calls a library handed its models' settings in, whatever layer finds them wrong."""
+    try:
+        yield
+    except SettingsInvalid as error:
+        raise InputInvalid(str(error)) from error
 
 
 def _say_nothing(text: str) -> None:

@@ -11,15 +11,15 @@ from rich.console import Console
 
 from ..engine.config import Config
 from ..engine.files import RunDirectory
-from ..engine.plan import AnyPlan, RsePlan
+from ..engine.plan import AnyPlan, RsePlan, planned_models
 from ..engine.sinks import Tally
-from ..providers.budget import Budget
+from ..providers.budget import Budget, Spent
 from .measure import MeasureJob, Start, run_measure
 from .plugins import Plugins
 from .progress import GRADED, Progress, shown
 from .score import AnyScore, write_scores
-from .session import build_budget
-from .timings import spent_in
+from .session import build_budget, require_prices
+from .timings import runs_at, spent_in
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +38,10 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         """Return the run directory of the run called *name*."""
         return self.base / name if self.several else self.base
 
+    def spent(self) -> dict[str, Spent]:
+        """Return what the command has spent, by model: in every run it made, in all sessions."""
+        return spent_in(runs_at(self.base), self.config)
+
 
 def run_batch(
     batch: Batch,
@@ -48,9 +52,10 @@ def run_batch(
     quiet: bool,
 ) -> list[AnyScore]:
     """Run every plan and return their scores. Raises what the first run that stops raises."""
-    # A budget is for the whole command, and for the sessions that it takes.
-    counted = [batch.directory(name) for name in names] if batch.start == "resume" else []
-    budget = build_budget(batch.config, spent_in(counted, batch.config))
+    require_prices(
+        batch.config, {model.name for plan in plans for model in planned_models(plan).values()}
+    )
+    budget = build_budget(batch.config, batch.spent())
     scores: list[AnyScore] = []
     for name, plan in zip(names, plans, strict=True):
         directory = batch.directory(name)
@@ -64,13 +69,11 @@ def run_batch(
             start="new" if batch.several and not begun else batch.start,
             preflight=batch.preflight,
             plugins=batch.plugins,
-            spent=spent_in(counted, batch.config),
+            spent=batch.spent(),
         )
         if batch.verbose:
             say(f"{name}: run {directory}, cache {batch.cache}")
         scores += _run_one(name, job, budget, say, quiet=quiet)
-        if directory not in counted:
-            counted.append(directory)
     return scores
 
 
@@ -78,8 +81,8 @@ def _run_one(
     name: str, job: MeasureJob, budget: Budget, say: Callable[[str], None], *, quiet: bool
 ) -> tuple[AnyScore, ...]:
     """Run one plan, and leave its scores beside its events."""
-    tally = Tally()
-    priced = any(model.price.output_per_mtok > 0 for model in job.config.models.values())
+    tally = Tally(job.plan.weights if isinstance(job.plan, RsePlan) else None)
+    priced = any(model.cost_usd(0, 1) > 0 for model in job.config.models.values())
     if isinstance(job.plan, RsePlan):
         metric, size = GRADED, job.plan.prompts
     else:

@@ -15,7 +15,7 @@ from ..engine.events import encode_event
 from ..engine.files import EVENTS, LOCK, RunDirectory, Status, disk_stop
 from ..engine.hints import name_hint
 from ..engine.imported import build_imported_plan, build_label_layer, imported_events
-from ..engine.inputs import parse_facts, parse_vendors
+from ..engine.inputs import Fact, parse_facts, parse_vendors
 from ..engine.layers import LayerHead, Reread
 from ..engine.loading import builtin_text, read_text
 from ..engine.plan import Plan
@@ -59,7 +59,10 @@ def plan_imports(
         raise InputInvalid(f"two files are called {min(twice)}: import one of them with --target")
     _require_free(out)
     vendors = parse_vendors(builtin_text("vendors.toml"), "builtin vendors.toml")
-    about = _About(vendor=_vendor(vendor, vendors), fact=_fact(fact), vendors=vendors)
+    known = _fact(fact)
+    about = _About(
+        vendor=_vendor(vendor, vendors) or known.vendor, fact=known.fact, vendors=vendors
+    )
     return [
         _read_job(
             file,
@@ -84,6 +87,9 @@ def run_import(job: ImportJob, say: Callable[[str], None]) -> None:
             _clear(job.directory)
             raise
     target = job.plan.target
+    if missing := sum(row.response is None for row in job.rows):
+        some = f"{missing} of {len(job.rows)} rows {'has' if missing == 1 else 'have'}"
+        say(f"{target.name}: {some} no response: counted as failed")
     if not target.vendor:
         say(f"{target.name}: no --vendor, so claims of its own vendor count like others")
     if not job.plan.judge.metrics and job.layer is None:
@@ -158,11 +164,12 @@ def _vendor(name: str, vendors: tuple[Vendor, ...]) -> str:
     return name
 
 
-def _fact(fact: str) -> str:
+def _fact(fact: str) -> Fact:
+    """Return who the target is; a built-in fact says whose it is too, as in a config."""
     if not fact.startswith(BUILTIN):
-        return fact
+        return Fact(fact=fact, vendor="")
     family = fact.removeprefix(BUILTIN)
     facts = parse_facts(builtin_text("facts.toml"), "builtin facts.toml")
     if family not in facts:
         raise InputInvalid(f"--fact: no built-in fact {family}; {name_hint(family, facts)}")
-    return facts[family].fact
+    return facts[family]

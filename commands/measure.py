@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, ExitStack, closing
 from pathlib import Path
 from typing import Literal
 
+import anyio
 import msgspec
 
 from .. import __version__
@@ -19,6 +20,7 @@ from ..engine.errors import (
     CallsKeepFailing,
     EventsDiffer,
     InputInvalid,
+    PluginBroken,
     RunConflict,
     RunStopped,
 )
@@ -26,12 +28,14 @@ from ..engine.events import Event
 from ..engine.execute import run_plan
 from ..engine.files import EVENTS, LOG, TIMINGS, RunDirectory, Status, disk_stop
 from ..engine.plan import AnyPlan, Plan, planned_models
+from ..engine.rse_planning import prompts_changed
 from ..engine.runner import Asker
 from ..engine.search import STUCK_AFTER
 from ..engine.sinks import EventLog, Observers, RunLog, Tally, TimingLog
 from ..providers.budget import Budget, Spent
 from ..providers.errors import AccessDenied, BudgetReached, ProviderError, SettingsInvalid
 from ..providers.pool import Pool, preflight
+from ..providers.rate import estimate_usage
 from .interrupt import stoppable
 from .plugins import Plugins
 from .session import (
@@ -64,12 +68,12 @@ async def run_measure(
     """Run *job* to its end, or raise RunStopped; either way everything paid for is kept.
 
     Raises InputInvalid, SettingsInvalid or CacheUnreadable when the run cannot begin or go on as
-    asked. *say* is told what was repaired, what is waited for and what fell short. *budget* may be
-    shared by several jobs; without one, the config's is this job's own.
+    asked, PluginBroken at any time. *say* is told what was repaired, what is waited for and what
+    fell short. *budget* may be shared by several jobs; without one, the config's is this job's own.
     """
     directory = RunDirectory(job.directory)
     if job.start != "new":
-        directory.require(job.plan)
+        _require_plan(directory, job.plan)
     directory.make()
     with directory.locked():
         _prepare(job, directory, say)
@@ -79,6 +83,9 @@ async def run_measure(
             await _run(job, directory, tally, say, budget or build_budget(job.config, job.spent))
         except (SettingsInvalid, CacheUnreadable) as error:
             _note_stop(directory, status, RunStopped(str(error), cause="settings"))
+            raise
+        except PluginBroken as error:
+            _note_stop(directory, status, RunStopped(str(error), cause="plug-in"))
             raise
         except EventsDiffer as error:
             found = InputInvalid(
@@ -91,6 +98,9 @@ async def run_measure(
             stop = as_stop(error, directory)
             _note_stop(directory, status, stop)
             raise stop from error
+        except (KeyboardInterrupt, anyio.get_cancelled_exc_class()):  # as the run begins or ends
+            _note_stop(directory, status, RunStopped("interrupted", cause="interrupted"))
+            raise
         directory.write_status(msgspec.structs.replace(status, state="finished"))
     if isinstance(job.plan, Plan):
         _say_what_fell_short(job.plan, tally, say)
@@ -119,7 +129,7 @@ def _prepare(job: MeasureJob, directory: RunDirectory, say: Callable[[str], None
         _require_cache(directory, job.cache)
         say(f"the run so far is kept in {directory.set_aside()}")
     elif directory.begun():
-        directory.require(job.plan)
+        _require_plan(directory, job.plan)
         raise RunConflict(
             f"{directory.path} already holds this run: --resume goes on with it, --retry-failed "
             "runs it anew from the cache, and another --out starts another"
@@ -186,7 +196,7 @@ async def _run(
                     at_once=slots,
                 )
                 events.finish()
-        except (RunStopped, CallsKeepFailing, ProviderError, CacheError) as error:
+        except (RunStopped, CallsKeepFailing, PluginBroken, ProviderError, CacheError) as error:
             log.note("run_stopped", reason=str(error))
             raise
         finally:
@@ -213,8 +223,16 @@ async def _preflight(job: MeasureJob, pools: Mapping[str, Pool], timings: Timing
                     source="preflight",
                     took_s=0.0,
                     response=response,
+                    counted=response.usage or estimate_usage(request, response),
                 )
             )
+
+
+def _require_plan(directory: RunDirectory, plan: AnyPlan) -> None:
+    """Refuse another plan than the recorded one; prompts that changed are no one setting."""
+    if changed := prompts_changed(directory.read_plan(), plan):
+        raise RunConflict(f"{directory.path} holds a run of another plan: {changed}")
+    directory.require(plan)
 
 
 def _require_cache(directory: RunDirectory, cache: Path) -> None:

@@ -1,23 +1,28 @@
 """Strategies and providers of other packages, found by their entry points.
 
 A package declares them as ``[project.entry-points."hydrometer.selectors"]`` and so on; a program
-may hand its own in instead. Nothing is imported before a config or a plan names it.
+may hand its own in instead. Nothing is imported before a config or a plan names it. What comes
+from them is checked: strategies by the catalogue (engine/plugged.py), providers here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import cast
+from types import TracebackType
 
-from ..engine.catalogue import Catalogue, Kind
-from ..engine.errors import InputInvalid
-from ..providers.base import OpenProvider
+import msgspec
 
-
-class PluginBroken(InputInvalid):
-    """A package that declares a plug-in cannot give it."""
+from ..engine.catalogue import Catalogue, Offer
+from ..engine.errors import InputInvalid, PluginBroken
+from ..engine.plugged import Fault, Kind, Plugin, check_kept, shown
+from ..providers.base import OpenProvider, Provider, QuotedProvider
+from ..providers.errors import ProviderError
+from ..providers.quota import Quota
+from ..providers.settings import ModelSettings
+from ..providers.types import Request, Response
 
 
 class Plugins:
@@ -39,9 +44,12 @@ class Plugins:
         self.catalogue = Catalogue(self._find)
         self.providers: Mapping[str, OpenProvider] = _Providers(providers or {})
 
-    def _find(self, kind: Kind) -> Mapping[str, Callable[[], object]]:
-        installed = {name: partial(_load, point) for name, point in _points(kind).items()}
-        given = {name: partial(_itself, cls) for name, cls in self._given[kind].items()}
+    def _find(self, kind: Kind) -> Mapping[str, Offer]:
+        installed = {
+            name: Offer(load=point.load, package=_package(point))
+            for name, point in _points(kind).items()
+        }
+        given = {name: Offer(load=partial(_itself, cls)) for name, cls in self._given[kind].items()}
         return {**installed, **given}
 
 
@@ -53,11 +61,14 @@ class _Providers(Mapping[str, OpenProvider]):
 
     def __getitem__(self, name: str) -> OpenProvider:
         if name in self._given:
-            return self._given[name]
-        loaded = _load(_points("providers")[name])
-        if not callable(loaded):
-            raise PluginBroken(f"the provider {name} is no function that opens one")
-        return cast("OpenProvider", loaded)
+            return _Opener(Plugin(noun="provider", name=name), self._given[name])
+        point = _points("providers")[name]
+        plugin = Plugin(noun="provider", name=name, package=_package(point))
+        with plugin.calling("its import"):
+            loaded = point.load()
+            if not callable(loaded):
+                raise Fault("gave no function that opens a provider")
+        return _Opener(plugin, loaded)
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys((*self._given, *_points("providers"))))
@@ -71,27 +82,102 @@ def _itself(cls: type) -> object:
 
 
 def _points(kind: str) -> dict[str, EntryPoint]:
-    """Return the entry points of one kind by name. Raises PluginBroken for a name given twice."""
+    """Return the entry points of one kind by name. Raises InputInvalid for a name given twice."""
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=f"hydrometer.{kind}"):
         other = found.setdefault(point.name, point)
         if other.value != point.value:
-            raise PluginBroken(
+            raise InputInvalid(
                 f"two packages give a {kind.removesuffix('s')} {point.name}: "
                 f"{_package(other)} and {_package(point)}; uninstall one"
             )
     return found
 
 
-def _load(point: EntryPoint) -> object:
-    try:
-        loaded: object = point.load()
-    except (ImportError, AttributeError) as error:
-        raise PluginBroken(
-            f"{point.name} of {_package(point)} cannot be loaded: {type(error).__name__}: {error}"
-        ) from error
-    return loaded
-
-
 def _package(point: EntryPoint) -> str:
     return point.dist.name if point.dist is not None else point.value
+
+
+class _Opener:
+    """Opens a provider of another package, which is named by whatever goes wrong in it."""
+
+    def __init__(self, plugin: Plugin, opener: OpenProvider) -> None:
+        self._plugin = plugin
+        self._opener = opener
+
+    def __call__(
+        self, settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[Provider]:
+        """Return what opens the adapter; the plug-in is not called before."""
+        looked_up = (name for name, value in settings.headers.items() if value.startswith("env:"))
+        secrets = (api_key, *(headers[name] for name in looked_up))
+        return _Opened(
+            msgspec.structs.replace(self._plugin, secrets=tuple(filter(None, secrets))),
+            partial(self._opener, settings, slots=slots, api_key=api_key, headers=headers),
+        )
+
+
+class _Opened(AbstractAsyncContextManager[Provider, None]):
+    def __init__(
+        self, plugin: Plugin, opener: Callable[[], AbstractAsyncContextManager[Provider]]
+    ) -> None:
+        self._plugin = plugin
+        self._opener = opener
+
+    async def __aenter__(self) -> Provider:
+        with self._plugin.calling("open", may_raise=ProviderError):
+            self._context = self._opener()
+            inner = await self._context.__aenter__()
+        if isinstance(inner, QuotedProvider):
+            return _QuotedAdapter(self._plugin, inner)
+        return _Adapter(self._plugin, inner)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # What went wrong inside is not for a plug-in to swallow, nor to replace by its wake.
+        try:
+            with self._plugin.calling("close", may_raise=ProviderError):
+                await self._context.__aexit__(kind, error, trace)
+        except (PluginBroken, ProviderError):
+            if not isinstance(error, Exception):
+                raise
+
+
+class _Adapter:
+    """Hands on responses that can be read again once they are stored."""
+
+    def __init__(self, plugin: Plugin, inner: Provider) -> None:
+        self._plugin = plugin
+        self._inner = inner
+
+    async def complete(self, request: Request) -> Response:
+        """Return the response, or raise a ProviderError."""
+        with self._plugin.calling("complete", may_raise=ProviderError):
+            response = await self._inner.complete(request)
+            check_kept(response, Response)
+        return response
+
+
+class _QuotedAdapter:
+    """Hands on also what the endpoint says of its limits."""
+
+    def __init__(self, plugin: Plugin, inner: QuotedProvider) -> None:
+        self._plugin = plugin
+        self._inner = inner
+
+    async def complete(self, request: Request) -> Response:
+        """Return the response, or raise a ProviderError."""
+        return (await self.complete_quoted(request))[0]
+
+    async def complete_quoted(self, request: Request) -> tuple[Response, Quota | None]:
+        """Do the same, and return also the quota."""
+        with self._plugin.calling("complete_quoted", may_raise=ProviderError):
+            response, quota = await self._inner.complete_quoted(request)
+            check_kept(response, Response)
+            if not isinstance(quota, Quota | None):
+                raise Fault(f"returned {shown(quota)}, not a Quota")
+        return response, quota

@@ -8,12 +8,13 @@ from ..providers.statistics import EndpointStatistics, PoolStatistics
 
 
 def state_lines(pools: Mapping[str, PoolStatistics]) -> list[str]:
-    """Return the state of every endpoint of every pool, a line each."""
-    return [
-        _line(name, endpoint)
-        for name, statistics in sorted(pools.items())
-        for endpoint in statistics.endpoints
-    ]
+    """Return the state of every endpoint of every pool, a line each, and who waits for any."""
+    lines = []
+    for name, pool in sorted(pools.items()):
+        lines += [_line(name, endpoint) for endpoint in pool.endpoints]
+        if pool.parked:
+            lines.append(f"{name}: {pool.parked} waiting for whichever endpoint can send first")
+    return lines
 
 
 def short_facts(pools: Mapping[str, PoolStatistics]) -> list[str]:

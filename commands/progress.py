@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from statistics import fmean
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -44,8 +45,10 @@ class Progress:
         if failed := sum(tally.attempts_failed.values()):
             facts.append(f"failed attempts {failed}")
         if tally.calls_failed:
-            facts.append(f"failed for good {tally.calls_failed}")
-        for name in ("refused", "truncated", "unparsed"):
+            facts.append(f"calls failed for good {tally.calls_failed}")
+        # Of probes the calls say it; of prompts, a score counts those that fell to them.
+        failed_prompts = ("failed",) if self._metric == GRADED else ()
+        for name in (*failed_prompts, "refused", "truncated", "unparsed"):
             if count := tally.states[name]:
                 facts.append(f"{name} {count}")
         if self._priced:
@@ -56,9 +59,9 @@ class Progress:
 
     def _found(self) -> str:
         """Return what has been measured so far: a mean grade, or a share of positives."""
-        judged = self._tally.judged[self._metric]
         if self._metric == GRADED:
-            return f"overall {self._tally.grades / judged:.2f}" if judged else "nothing graded"
+            return _mean_grade(self._tally.grades)
+        judged = self._tally.judged[self._metric]
         positives = self._tally.positives[self._metric]
         share = f" ({positives / judged:.1%})" if judged else ""
         return f"{self._metric} {positives} of {judged}{share}"
@@ -127,6 +130,14 @@ def _repeated(say: Callable[[], None]) -> Iterator[None]:
         ended.set()
         thread.join()
         say()
+
+
+def _mean_grade(grades: Mapping[str, Sequence[float]]) -> str:
+    """Return the mean over the sets begun so far; how many shows what is not in it yet."""
+    means = [fmean(tuple(of_set)) for of_set in tuple(grades.values())]  # as it grows
+    if not means:
+        return "nothing graded"
+    return f"overall {fmean(means):.3f} over {len(means)} set{'s' if len(means) > 1 else ''}"
 
 
 def clock(seconds: float) -> str:

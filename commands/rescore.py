@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import msgspec
 
-from ..cache.cached import Cached, KeyedProvider
+from ..cache.cached import Cached
 from ..cache.disk import open_store
-from ..cache.errors import CacheError
+from ..cache.errors import CacheError, CacheUnreadable
 from ..engine.config import Config
 from ..engine.errors import CallsKeepFailing, InputInvalid, RunConflict
+from ..engine.events import Event, Judgement, Probed
 from ..engine.files import RunDirectory
-from ..engine.imported import LABELS
-from ..engine.layers import LayerHead
-from ..engine.models import Role
-from ..engine.plan import Plan, PlannedJudge, plan_digest
+from ..engine.layers import LABELS, LayerHead
+from ..engine.plan import Plan, PlannedJudge, first_difference, plan_digest
 from ..engine.planning import PRESETS, build_judge, refuse_twins
 from ..engine.rescore import run_rescore
 from ..engine.runner import PROBES_AT_ONCE, Asker
-from ..engine.sinks import Observers, Tally
+from ..engine.sinks import Observers, Tally, TimingLog
 from ..providers.errors import ProviderError, SettingsInvalid
+from .batch import terminal
 from .interrupt import stoppable
 from .measure import as_stop
 from .plugins import Plugins
+from .progress import Progress, shown
+from .score import AnyScore, write_scores
 from .session import CACHE_VARIABLE, Pools, build_budget, cache_folder, open_pools
+from .timings import runs_at, spent_in
 
 
 class RescoreJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,54 +45,60 @@ class RescoreJob(msgspec.Struct, frozen=True, kw_only=True):
     signals: bool = True
 
 
-async def run_rescoring(job: RescoreJob, tally: Tally, say: Callable[[str], None]) -> Path:
-    """Add the judge's layer to the run, and return its file.
+def show_rescoring(
+    job: RescoreJob, say: Callable[[str], None], *, quiet: bool
+) -> tuple[AnyScore, ...]:
+    """Do *job* as a command does: show how far it is, and leave the scores beside the events."""
+    directory, tally = RunDirectory(job.run), Tally()
+    judge = plan_rescoring(job, _read_plan(directory))
+    progress = Progress(
+        judge.name,
+        _count_probes(directory),
+        tally,
+        metric=judge.metrics[0],
+        priced=any(model.cost_usd(0, 1) > 0 for model in job.config.models.values()),
+    )
+    with shown(progress, terminal(), quiet=quiet):
+        anyio.run(run_rescoring, job, tally, say)
+    return write_scores(job.run)
 
-    Raises InputInvalid or SettingsInvalid for what cannot be done, RunStopped when it has to
-    pause: what was paid for is in the cache, and the same command goes on from there.
+
+async def run_rescoring(job: RescoreJob, tally: Tally, say: Callable[[str], None]) -> Path:
+    """Add the judge's layer to the run, or what its layer lacks, and return its file.
+
+    Raises InputInvalid, SettingsInvalid or CacheUnreadable for what cannot be done, and RunStopped
+    when it has to pause: what was paid for is in the cache, and the same command goes on there.
     """
     directory = RunDirectory(job.run)
-    plan = directory.read_plan()
-    if not isinstance(plan, Plan):
-        raise InputInvalid(f"{job.run} compares two models; rescore reads identity runs")
+    plan = _read_plan(directory)
     judge = plan_rescoring(job, plan)
     with directory.locked():
-        async with AsyncExitStack() as stack:
-            providers: dict[Role, KeyedProvider] = {}
-            pools = Pools()
-            at_once = PROBES_AT_ONCE
-            if judge.model is not None:
-                observers = Observers(tally)
-                store = await stack.enter_async_context(open_store(_cache(job, directory)))
-                pools = await stack.enter_async_context(
-                    open_pools(
-                        job.config,
-                        {judge.model.name},
-                        observers=observers,
-                        budget=build_budget(job.config),
-                        plugins=job.plugins,
-                    )
+        known = _known(directory, plan, judge)
+        try:
+            async with (
+                _opened(job, directory, judge, tally) as means,
+                stoppable(
+                    means.pools.abandon,
+                    means.pools.in_flight,
+                    say,
+                    state=means.pools.state,
+                    signals=job.signals,
+                ),
+            ):
+                rows = await run_rescore(
+                    plan,
+                    judge,
+                    directory.read_events(),
+                    means.asker,
+                    means.emit,
+                    catalogue=job.plugins.catalogue,
+                    at_once=means.at_once,
+                    known=known,
                 )
-                name = judge.model.name
-                providers["judge"] = Cached(pools[name], store, pool=name, observer=observers)
-                at_once = job.config.models[name].all_slots
-
-            try:
-                async with stoppable(
-                    pools.abandon, pools.in_flight, say, state=pools.state, signals=job.signals
-                ):
-                    rows = await run_rescore(
-                        plan,
-                        judge,
-                        directory.read_events(),
-                        Asker(providers, {}),
-                        catalogue=job.plugins.catalogue,
-                        at_once=at_once,
-                    )
-            except SettingsInvalid:
-                raise
-            except (CallsKeepFailing, ProviderError, CacheError) as error:
-                raise as_stop(error, directory) from error
+        except (SettingsInvalid, CacheUnreadable):
+            raise
+        except (CallsKeepFailing, ProviderError, CacheError, OSError) as error:
+            raise as_stop(error, directory) from error
         return directory.write_layer(LayerHead(judge=judge, plan=plan_digest(plan)), rows)
 
 
@@ -115,6 +125,88 @@ def plan_rescoring(job: RescoreJob, plan: Plan) -> PlannedJudge:
             "import it again with --fact"
         )
     return judge
+
+
+def _read_plan(directory: RunDirectory) -> Plan:
+    plan = directory.read_plan()
+    if not isinstance(plan, Plan):
+        raise InputInvalid(f"{directory.path} compares two models; rescore reads identity runs")
+    return plan
+
+
+def _count_probes(directory: RunDirectory) -> int:
+    return sum(isinstance(event, Probed) for event in directory.read_events())
+
+
+def _known(directory: RunDirectory, plan: Plan, judge: PlannedJudge) -> Mapping[int, Judgement]:
+    """Return what the judge's layer has already. Raises RunConflict for another judge's layer."""
+    layer = directory.read_layer(judge.name)
+    if layer is None:
+        return {}
+    layer.require_plan(plan_digest(plan))
+    if layer.head.judge != judge:
+        theirs, ours = (
+            msgspec.structs.replace(plan, judge=judge) for judge in (layer.head.judge, judge)
+        )
+        raise RunConflict(
+            f"{layer.where} is the layer of another judge: {first_difference(theirs, ours)}; "
+            "move it away, or name this judge otherwise"
+        )
+    layer.require_probes(_count_probes(directory))
+    return layer.judgements
+
+
+class _Means(msgspec.Struct, frozen=True, kw_only=True):
+    """What a judge reads with; *emit* takes the probes that it has read."""
+
+    asker: Asker
+    pools: Pools
+    at_once: int
+    emit: Callable[[tuple[Event, ...]], None]
+
+
+@asynccontextmanager
+async def _opened(
+    job: RescoreJob, directory: RunDirectory, judge: PlannedJudge, tally: Tally
+) -> AsyncIterator[_Means]:
+    """Open the judge's model, if it asks one; what the readings so far spent counts."""
+    if judge.model is None:
+        yield _Means(asker=Asker({}, {}), pools=Pools(), at_once=PROBES_AT_ONCE, emit=tally.write)
+        return
+    name = judge.model.name
+    spent = spent_in(runs_at(job.run), job.config, judge)
+    with directory.open_timings(judge) as file:
+        timings = TimingLog(file)
+        observers = Observers(tally, timings)
+
+        def emit(events: tuple[Event, ...]) -> None:
+            tally.write(events)
+            timings.flush()
+
+        async with (
+            open_store(_cache(job, directory)) as store,
+            open_pools(
+                job.config,
+                {name},
+                observers=observers,
+                budget=build_budget(job.config, spent),
+                spent=spent,
+                plugins=job.plugins,
+            ) as pools,
+        ):
+            tally.statistics = pools.statistics
+            cached = Cached(pools[name], store, pool=name, observer=observers)
+            try:
+                yield _Means(
+                    asker=Asker({"judge": cached}, {}),
+                    pools=pools,
+                    at_once=job.config.models[name].all_slots,
+                    emit=emit,
+                )
+            finally:
+                tally.statistics = dict
+                timings.pool_ended(name, pools[name].statistics())
+                timings.flush()
 
 
 def _cache(job: RescoreJob, directory: RunDirectory) -> Path:

@@ -13,11 +13,15 @@ from ..engine.errors import InputInvalid
 from ..engine.files import RunDirectory
 from ..engine.fold import fold_ceiling, fold_pairs
 from ..engine.loading import load_prompts
+from ..engine.models import PlannedModel
 from ..engine.plan import RsePlan
-from ..engine.rse_planning import ALL_PAIRS, build_rse_plans
+from ..engine.rse_planning import ALL_PAIRS, build_rse_plans, kin_of_judge
 from ..scoring.kinship import Kinship, find_kinship
+from ..scoring.means import OVER_SETS
 from ..scoring.readings import Readings, read_gradings
+from ..scoring.similarity import SimilarityScore
 from ..scoring.trees import to_newick
+from .score import AnyScore
 
 AGAINST = "--"  # stands between the names of a pair, in the name of its folder
 
@@ -46,18 +50,22 @@ def plan_rse(
 
 
 def _judge_s_kin(plans: Sequence[RsePlan], *, everybody: bool) -> Iterator[str]:
-    """Yield a line on every reference of the judge's vendor; of all pairs, on every model."""
+    """Yield a line on every model that the judge is, or is of one vendor with."""
     judge = plans[0].judge
-    role = "" if everybody else "reference "
-    compared = [plan.reference for plan in plans]
-    if everybody:
-        compared += [plan.target for plan in plans]
-    for name, vendor in {model.name: model.vendor for model in compared}.items():
-        if vendor and vendor == judge.vendor:
-            yield (
-                f"judge {judge.name} and {role}{name} are both of {vendor}: a judge may prefer "
-                "what its own family writes"
-            )
+    reference = "target" if everybody else "reference"
+    compared: dict[PlannedModel, str] = {}
+    for plan in plans:
+        compared.setdefault(plan.reference, reference)
+        compared.setdefault(plan.target, "target")
+    for model, role in compared.items():
+        both = f"judge {judge.name} and {role} {model.name} are"
+        match kin_of_judge(judge, model):
+            case "model":
+                yield f"{both} one model: a judge may prefer what it writes itself"
+            case "vendor":
+                yield (
+                    f"{both} both of {model.vendor}: a judge may prefer what its own family writes"
+                )
 
 
 def run_name(plan: RsePlan, config: Config) -> str:
@@ -78,10 +86,10 @@ def read_pair(run: Path) -> tuple[RsePlan, Readings, Readings] | None:
     return plan, pairs, ceiling
 
 
-def find_kin(runs: Sequence[Path]) -> Kinship | None:
+def find_kin(runs: Sequence[Path], scores: Sequence[AnyScore]) -> Kinship | None:
     """Return how alike the models of *runs* are to each other; None unless every pair is there.
 
-    Two models make one number and no tree, so three are needed.
+    *scores* are those of the runs. Two models make one number and no tree, so three are needed.
     """
     pairs: dict[tuple[str, str], Readings] = {}
     seed = 0
@@ -98,7 +106,13 @@ def find_kin(runs: Sequence[Path]) -> Kinship | None:
     measured = {frozenset(pair) for pair in pairs if pair[0] != pair[1]}
     if len(names) < 3 or len(measured) < len(names) * (len(names) - 1) // 2:
         return None
-    return find_kinship(pairs, "overall", seed=seed)
+    overall = tuple(
+        score
+        for score in scores
+        if isinstance(score, SimilarityScore)
+        and (score.metric, score.set) == ("overall", OVER_SETS)
+    )
+    return find_kinship(pairs, "overall", seed=seed, scores=overall)
 
 
 def write_kin(folder: Path, kinship: Kinship) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 
-from ..engine.errors import FileInvalid
+import msgspec
+
 from ..engine.files import ASIDE, RunDirectory
 from ..engine.fold import fold_ceiling, fold_cosines, fold_pairs, fold_probes
 from ..engine.layers import fold_layer
 from ..engine.models import PlannedModel
 from ..engine.plan import Plan, PlannedJudge, RsePlan, plan_digest
+from ..engine.rse_planning import kin_of_judge
 from ..report.formats import to_json
 from ..scoring.likeness import VERSION as LIKENESS_VERSION
 from ..scoring.readings import Readings, read_cosines, read_gradings, read_texts
@@ -40,7 +43,9 @@ def _score_identity(run: Path, plan: Plan) -> tuple[Score, ...]:
     finished = directory.finished()
     changed = changed_models(run)
 
-    def scores(rows: Iterator[ProbeRow], judge: PlannedJudge) -> tuple[Score, ...]:
+    def scores(
+        rows: Iterator[ProbeRow], judge: PlannedJudge, judge_changed: Collection[str]
+    ) -> tuple[Score, ...]:
         hard: tuple[Metric, ...] = ("hard",) if "strict" in judge.metrics else ()
         return score_table(
             ProbeTable(rows),
@@ -52,16 +57,18 @@ def _score_identity(run: Path, plan: Plan) -> tuple[Score, ...]:
             seed=plan.seed,
             metrics=judge.metrics + hard,
             finished=finished,
-            changed=any(name in changed for name in _models(plan, judge)),
+            changed=plan.target.name in changed
+            or (judge.model is not None and judge.model.name in judge_changed),
         )
 
-    own = scores(fold_probes(directory.read_events()), plan.judge)
+    own = scores(fold_probes(directory.read_events()), plan.judge, changed)
     digest = plan_digest(plan)
     layers = []
     for layer in directory.read_layers():
-        if layer.head.plan != digest:
-            raise FileInvalid(f"a layer of {layer.head.judge.name} in {run} is of another run")
-        layers.append(scores(fold_layer(directory.read_events(), layer), layer.head.judge))
+        layer.require_plan(digest)
+        judge = layer.head.judge
+        rows = fold_layer(directory.read_events(), layer)
+        layers.append(scores(rows, judge, changed_models(run, judge)))
     return tuple(chain(own, *layers))
 
 
@@ -71,11 +78,13 @@ def _score_similarity(run: Path, plan: RsePlan) -> tuple[SimilarityScore, ...]:
     ceiling = tuple(fold_ceiling(directory.read_events()))
     finished = directory.finished()
     changed = changed_models(run)
+    sides = (plan.target, plan.reference)
+    asked = blake2b(msgspec.json.encode(plan.sets), digest_size=6).hexdigest()
 
     def scores(
         pairs: Readings, own: Readings, judge: PlannedModel | None, version: str
     ) -> tuple[SimilarityScore, ...]:
-        models = [plan.target, plan.reference, *(() if judge is None else (judge,))]
+        models = [*sides, *(() if judge is None else (judge,))]
         return score_readings(
             pairs,
             run=run.resolve().name,
@@ -83,12 +92,14 @@ def _score_similarity(run: Path, plan: RsePlan) -> tuple[SimilarityScore, ...]:
             reference=plan.reference.name,
             judge="" if judge is None else judge.name,
             prompt_version=version,
+            weights=None if judge is None else plan.weights,
+            prompts_digest=asked,
             seed=plan.seed,
             ceiling=own if plan.ceiling else None,
             sets=tuple(prompts.name for prompts in plan.sets),
             finished=finished,
             changed=any(model.name in changed for model in models),
-            same_vendor=bool(judge and judge.vendor and judge.vendor == plan.reference.vendor),
+            same_vendor=judge is not None and any(kin_of_judge(judge, side) for side in sides),
         )
 
     graded = (read_gradings(rows, plan.weights), read_gradings(ceiling, plan.weights))
@@ -99,11 +110,6 @@ def _score_similarity(run: Path, plan: RsePlan) -> tuple[SimilarityScore, ...]:
         embedded = (read_cosines(rows, cosines), read_cosines(ceiling, own))
         found += scores(*embedded, None, plan.embedder.name)
     return found
-
-
-def _models(plan: Plan, judge: PlannedJudge) -> set[str]:
-    """Return the models that a verdict rests on: the target, and the judge if it is one."""
-    return {plan.target.name} | ({judge.model.name} if judge.model is not None else set())
 
 
 def write_scores(run: Path) -> tuple[AnyScore, ...]:
@@ -121,7 +127,13 @@ def score_runs(runs: Sequence[Path]) -> tuple[AnyScore, ...]:
 def find_changes(runs: Sequence[Path]) -> tuple[str, ...]:
     """Return a line on every model that answered under more than one id in one of *runs*."""
     found = (inner for run in runs for inner in find_runs(run))
-    return tuple(line for run in found for line in changed_models(run).values())
+    return tuple(line for run in found for line in _changes(run))
+
+
+def _changes(run: Path) -> Iterator[str]:
+    yield from changed_models(run).values()
+    for layer in RunDirectory(run).read_layers():
+        yield from changed_models(run, layer.head.judge).values()
 
 
 def find_runs(path: Path) -> tuple[Path, ...]:

@@ -11,12 +11,16 @@ from pathlib import Path
 from ..cache.cached import Cached, KeyedProvider
 from ..cache.store import Store
 from ..engine.config import Config
+from ..engine.errors import InputInvalid
 from ..engine.models import Role
-from ..engine.plan import AnyPlan, planned_models
+from ..engine.plan import AnyPlan, Imported, Plan, planned_models
+from ..engine.planning import find_model, model_identity
 from ..engine.sinks import Observers
 from ..providers.budget import Budget, Spent
 from ..providers.clock import SystemClock
+from ..providers.errors import SettingsInvalid
 from ..providers.pool import Pool, open_pool
+from ..providers.settings import check_provider
 from ..providers.statistics import PoolStatistics
 from .plugins import Plugins
 from .pools import state_lines
@@ -57,6 +61,38 @@ def build_budget(config: Config, spent: Mapping[str, Spent] | None = None) -> Bu
         spent=add_spent((spent or {}).values()),
         path="run.budget",
     )
+
+
+def require_prices(config: Config, names: Iterable[str]) -> None:
+    """Raise SettingsInvalid when a budget in money counts a model of *names* without a price."""
+    if unpriced := find_unpriced(config, names):
+        raise SettingsInvalid(
+            f"run.budget.cost_usd cannot be held without {' and '.join(unpriced)} "
+            "(a free model has price = { input_per_mtok = 0, output_per_mtok = 0 })"
+        )
+
+
+def find_unpriced(config: Config, names: Iterable[str]) -> list[str]:
+    """Return which settings the run's budget in money misses: prices of models of *names*."""
+    if config.run.budget.cost_usd is None:
+        return []
+    return [f"models.{n}.price" for n in sorted(names) if not config.models[n].has_known_price]
+
+
+def require_models(config: Config, plan: AnyPlan, plugins: Plugins) -> None:
+    """Raise InputInvalid or SettingsInvalid unless *config* has the models that *plan* was made of.
+
+    Another model under the same name would answer, and its answers be kept as those of the plan's.
+    """
+    if isinstance(plan, Plan) and isinstance(plan.search, Imported):
+        raise InputInvalid("the plan is that of an imported run, which makes no call")
+    for role, model in planned_models(plan).items():
+        settings = find_model(config, model.name, f"the plan's {role}")
+        check_provider(f"models.{model.name}", settings.provider, plugins.providers)
+        if (here := model_identity(settings)) != model.identity:
+            raise InputInvalid(
+                f"the plan's {role} {model.name} is {model.identity}, and the config's is {here}"
+            )
 
 
 def add_spent(several: Iterable[Spent]) -> Spent:
@@ -104,6 +140,7 @@ async def open_pools(
     plugins: Plugins | None = None,
 ) -> AsyncIterator[Pools]:
     """Open one pool for each model of *names*. Raises SettingsInvalid before anything is sent."""
+    require_prices(config, names)
     clock = SystemClock()
     openers = (plugins or Plugins()).providers
     async with AsyncExitStack() as stack:

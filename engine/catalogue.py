@@ -1,31 +1,49 @@
 """Strategies by name: from what the config or a plan says to the objects that decide.
 
 Those that come with Hydrometer are listed here; those of other packages are asked for by *find*,
-which commands hand in, and only when a name is not ours.
+which commands hand in, and only when a name is not ours. They are handed out wrapped in their
+checks (plugged.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
-from typing import Any, Literal, get_args
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields
+from typing import Any, get_args
 
 import msgspec
 
 from ..strategies.bandits import Exp3, Ucb
-from ..strategies.base import JudgeRules, Mutator, Selector
+from ..strategies.base import Judge, JudgeRules, Mutator, Selector
 from ..strategies.baselines import RandomChoice, RoundRobin
 from ..strategies.judges import Identity, Lexical
 from ..strategies.mcts import MctsExplore
 from ..strategies.mutation import MutatorName, Rewrite
+from ..strategies.types import TargetFacts
 from .errors import ConfigInvalid, FileInvalid
 from .hints import name_hint
-from .plan import Component
+from .plan import Component, PlannedJudge
+from .plugged import (
+    CheckedJudge,
+    CheckedMutator,
+    CheckedSelector,
+    Fault,
+    Kind,
+    Plugin,
+    check_class,
+)
 
-Kind = Literal["selectors", "mutators", "judges"]
 
-# Finds the classes of one kind in other packages: their names, and how to load each.
-Find = Callable[[Kind], Mapping[str, Callable[[], object]]]
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """A class that another package gives, not loaded yet; *package* is empty for one handed in."""
+
+    load: Callable[[], object]
+    package: str = ""
+
+
+# Finds what other packages give of one kind, by name.
+Find = Callable[[Kind], Mapping[str, Offer]]
 
 _OURS: dict[Kind, dict[str, type[Any]]] = {
     "selectors": {
@@ -39,14 +57,8 @@ _OURS: dict[Kind, dict[str, type[Any]]] = {
     "judges": {"lexical": Lexical, "identity": Identity},
 }
 
-_MUST_HAVE: dict[Kind, tuple[str, ...]] = {
-    "selectors": ("version", "select", "gain"),
-    "mutators": ("version", "parents", "build_prompt", "build_repair", "parse"),
-    "judges": ("version", "metrics", "asks_model", "prepare"),
-}
 
-
-def _none(kind: Kind) -> Mapping[str, Callable[[], object]]:
+def _none(kind: Kind) -> Mapping[str, Offer]:
     return {}
 
 
@@ -78,36 +90,56 @@ class Catalogue:
         Raises ConfigInvalid for an unknown name, an unknown setting or a value out of range.
         """
         where = settings_path or f"{path}_settings"
-        made = _make(self._class(kind, name, path), name, settings, where)
-        # Field by field: of a dataclass msgspec leaves out what was left at its default.
-        filled = {field: getattr(made, field) for field in _fields(type(made))}
-        return Component(
-            name=name,
-            version=made.version,
-            settings=msgspec.json.encode(filled, order="deterministic").decode(),
-        )
+        cls, plugin = self._class(kind, name, path)
+        made = _make(cls, name, settings, where, plugin)
+        with _guard(plugin, "its settings"):
+            written = _write(made)
+            if plugin is not None:
+                _check_written(made, written)
+        return Component(name=name, version=cls.version, settings=written)
 
     def selector(self, planned: Component) -> Selector:
         """Return the selector of a plan."""
-        made: Selector = self._remake("selectors", planned)
-        return made
+        made, plugin = self._remake("selectors", planned)
+        selector: Selector = made
+        return selector if plugin is None else CheckedSelector(plugin=plugin, inner=selector)
 
     def mutator(self, planned: Component) -> Mutator:
         """Return a mutator of a plan."""
-        made: Mutator = self._remake("mutators", planned)
-        return made
+        made, plugin = self._remake("mutators", planned)
+        mutator: Mutator = made
+        return mutator if plugin is None else CheckedMutator(plugin=plugin, inner=mutator)
 
     def judge(self, planned: Component) -> JudgeRules:
         """Return the judge's rules of a plan."""
-        made: JudgeRules = self._remake("judges", planned)
-        return made
+        rules: JudgeRules = self._remake("judges", planned)[0]
+        return rules
 
-    def _remake(self, kind: Kind, planned: Component) -> Any:
+    def prepare(self, planned: PlannedJudge, about: TargetFacts) -> Judge:
+        """Return a plan's judge, ready to read responses of the target that *about* describes."""
+        rules, plugin = self._remake("judges", planned.rules)
+        if plugin is None:
+            judge: Judge = rules.prepare(about)
+            return judge
+        if (rules.metrics, rules.asks_model) != (planned.metrics, planned.model is not None):
+            raise FileInvalid(
+                f"the plan's judge {planned.name} had other metrics, or another way to ask a "
+                "model: it would decide differently"
+            )
+        with plugin.calling("prepare"):
+            return CheckedJudge(
+                plugin,
+                rules.prepare(about),
+                metrics=planned.metrics,
+                asks_model=planned.model is not None,
+            )
+
+    def _remake(self, kind: Kind, planned: Component) -> tuple[Any, Plugin | None]:
         """Raises FileInvalid when what the plan was made with is not what is here."""
         where = f"the plan's {kind.removesuffix('s')} {planned.name}"
         if not self.knows(kind, planned.name):
             raise FileInvalid(f"{where} comes with a package that is not installed here")
-        loaded = self._class(kind, planned.name, where)
+        loaded, plugin = self._class(kind, planned.name, where)
         if loaded.version != planned.version:
             raise FileInvalid(
                 f"{where} is of version {planned.version}, here it is {loaded.version}: "
@@ -117,41 +149,64 @@ class Catalogue:
         if loaded is Rewrite:
             settings.pop("name", None)
         try:
-            return _make(loaded, planned.name, settings, where)
+            return _make(loaded, planned.name, settings, where, plugin), plugin
         except ConfigInvalid as error:
             raise FileInvalid(str(error)) from None
 
-    def _class(self, kind: Kind, name: str, path: str) -> Any:
+    def _class(self, kind: Kind, name: str, path: str) -> tuple[Any, Plugin | None]:
+        """Return the class called *name*, and whose it is if it is not ours."""
         if name in _OURS[kind]:
-            return _OURS[kind][name]
+            return _OURS[kind][name], None
         noun = kind.removesuffix("s")
         others = self._find(kind)
         if name not in others:
             hint = name_hint(name, self.names(kind))
             raise ConfigInvalid(f"{path}: unknown {noun} {name}; {hint}")
-        loaded = others[name]()
-        if not isinstance(loaded, type) or not _has_fields(loaded):
-            raise ConfigInvalid(f"{path}: {name} must be a msgspec Struct or a dataclass")
-        if lacking := [part for part in _MUST_HAVE[kind] if not hasattr(loaded, part)]:
-            raise ConfigInvalid(f"{path}: {name} is no {noun}: it has no {', '.join(lacking)}")
-        return loaded
+        plugin = Plugin(noun=noun, name=name, package=others[name].package)
+        with plugin.calling("its import"):
+            loaded = others[name].load()
+        with plugin.calling("it"):
+            check_class(kind, loaded)
+        return loaded, plugin
 
 
-def _make(cls: Any, name: str, settings: Mapping[str, object], path: str) -> Any:
+def _make(
+    cls: Any, name: str, settings: Mapping[str, object], path: str, plugin: Plugin | None
+) -> Any:
+    """Raises ConfigInvalid for settings that *cls* does not take."""
     fixed = {"name": name} if cls is Rewrite else {}
     known = tuple(field for field in _fields(cls) if field not in fixed)
     if unknown := [setting for setting in settings if setting not in known]:
         hint = name_hint(unknown[0], known)
         raise ConfigInvalid(f"{path}.{unknown[0]}: {name} has no such setting; {hint}")
     try:
-        return msgspec.convert({**settings, **fixed}, cls)
+        with _guard(plugin, "__init__", may_raise=msgspec.ValidationError):
+            return msgspec.convert({**settings, **fixed}, cls)
     except msgspec.ValidationError as error:
         said, _, at = str(error).replace("`", "").partition(" - at $")
         raise ConfigInvalid(f"{path}{at}: {said[:1].lower()}{said[1:]}") from None
 
 
-def _has_fields(cls: type) -> bool:
-    return issubclass(cls, msgspec.Struct) or is_dataclass(cls)
+def _write(made: Any) -> str:
+    """Return all settings of *made* as one canonical JSON object."""
+    # Field by field: of a dataclass msgspec leaves out what was left at its default.
+    filled = {field: getattr(made, field) for field in _fields(type(made))}
+    return msgspec.json.encode(filled, order="deterministic").decode()
+
+
+def _check_written(made: Any, written: str) -> None:
+    """Raise Fault for settings that cannot be read again: nobody checks the type of a default."""
+    settings = msgspec.json.decode(written)
+    again = _write(msgspec.convert(settings, type(made)))
+    if msgspec.json.decode(again) != settings:
+        raise Fault(f"are {written} when written, and {again} when read")
+
+
+def _guard(
+    plugin: Plugin | None, method: str, *, may_raise: type[Exception] = Fault
+) -> AbstractContextManager[None]:
+    """Return what names *plugin* if it fails; ours fails as it is."""
+    return nullcontext() if plugin is None else plugin.calling(method, may_raise=may_raise)
 
 
 def _fields(cls: Any) -> tuple[str, ...]:

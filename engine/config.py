@@ -237,14 +237,20 @@ def _refuse_unknown(raw: Mapping[str, Any], kind: type[msgspec.Struct], path: st
         if key not in hints:
             raise ConfigInvalid(f"{path}{key}: unknown key; {name_hint(key, hints)}")
         inner = _struct_of(hints[key])
-        if inner is None or not isinstance(value, Mapping):
-            continue
-        if get_origin(hints[key]) is dict:
-            for name, table in value.items():
+        if inner is not None:
+            for name, table in _tables(value, key, named=get_origin(hints[key]) is dict):
                 if isinstance(table, Mapping):
-                    _refuse_unknown(table, inner, f"{path}{key}.{name}.")
-        else:
-            _refuse_unknown(value, inner, f"{path}{key}.")
+                    _refuse_unknown(table, inner, f"{path}{name}.")
+
+
+def _tables(value: object, key: str, *, named: bool) -> Iterator[tuple[str, object]]:
+    """Yield what is written under *key*, one table or several, each with its path from there."""
+    if isinstance(value, list):
+        yield from ((f"{key}[{index}]", table) for index, table in enumerate(value))
+    elif named and isinstance(value, Mapping):
+        yield from ((f"{key}.{name}", table) for name, table in value.items())
+    else:
+        yield key, value
 
 
 def _struct_of(hint: Any) -> type[msgspec.Struct] | None:

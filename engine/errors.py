@@ -35,6 +35,13 @@ class CallsKeepFailing(EngineError):
     """Every call to one model fails for good: that says something of the set-up, not of probes."""
 
 
+class PluginBroken(EngineError):
+    """A plug-in raised what it may not, or returned what cannot be used: neither ours nor a result.
+
+    What it raised is the cause. A run stops there, and goes on when the plug-in is mended.
+    """
+
+
 class EventsDiffer(EngineError):
     """A recorded event is not what the plan and the cache give."""
 

@@ -18,9 +18,17 @@ import msgspec
 
 from .errors import FileInvalid, InputInvalid, RunConflict, RunStopped
 from .events import CallFailed, Event, decode_event, failures_of
-from .layers import Layer, LayerHead, Reread, decode_layer, encode_layer, layer_file
+from .layers import (
+    Layer,
+    LayerHead,
+    Reread,
+    decode_layer,
+    encode_layer,
+    layer_file,
+    reading_file,
+)
 from .loading import cause_of, read_text
-from .plan import AnyPlan, decode_plan, encode_plan, first_difference
+from .plan import AnyPlan, PlannedJudge, decode_plan, encode_plan, first_difference
 
 PLAN, EVENTS, STATUS, TIMINGS, LOG = (
     "plan.json",
@@ -31,6 +39,7 @@ PLAN, EVENTS, STATUS, TIMINGS, LOG = (
 )
 LOCK = ".lock"
 LAYERS = "layers"
+READINGS = "timings"  # the folder of the timings of later judges; none of them is a layer
 ASIDE = "-before-retry-"  # and a number: a run that --retry-failed replaced
 
 
@@ -129,7 +138,16 @@ class RunDirectory:
     def read_layers(self) -> Iterator[Layer]:
         """Yield the layers of this run, by name of their files."""
         for path in sorted((self.path / LAYERS).glob("*.jsonl")):
-            yield decode_layer(read_text(path).encode().splitlines(), str(path))
+            yield _read_layer(path)
+
+    def read_layer(self, name: str) -> Layer | None:
+        """Return the layer of the judge called *name*, if there is one."""
+        path = self.path / LAYERS / layer_file(name)
+        return _read_layer(path) if path.exists() else None
+
+    def timings_of(self, judge: PlannedJudge | None = None) -> Path:
+        """Return where the run's timings are, or those of *judge*'s readings of its answers."""
+        return self.path / (TIMINGS if judge is None else f"{READINGS}/{reading_file(judge)}")
 
     def write_layer(self, head: LayerHead, rows: Iterable[Reread]) -> Path:
         """Replace the layer of one judge as a whole; return its file."""
@@ -187,9 +205,20 @@ class RunDirectory:
         except OSError as error:
             raise InputInvalid(f"{self.path / name} cannot be written: {cause_of(error)}") from None
 
-    def drop_cut_line(self) -> int:
-        """Cut events.jsonl after its last whole line; return how many bytes went."""
-        path = self.path / EVENTS
+    def open_timings(self, judge: PlannedJudge) -> BinaryIO:
+        """Return the timings of *judge*'s readings, open for appending; a cut last line goes."""
+        path = self.timings_of(judge)
+        name = f"{READINGS}/{path.name}"
+        try:
+            path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputInvalid(f"{path} cannot be written: {cause_of(error)}") from None
+        self.drop_cut_line(name)
+        return self.open_append(name)
+
+    def drop_cut_line(self, name: str = EVENTS) -> int:
+        """Cut a file of lines after its last whole one; return how many bytes went."""
+        path = self.path / name
         if not path.exists():
             return 0
         try:
@@ -222,6 +251,10 @@ class RunDirectory:
         draft = whole.with_name(f".{whole.name}.new")
         draft.write_bytes(data)
         draft.replace(whole)
+
+
+def _read_layer(path: Path) -> Layer:
+    return decode_layer(read_text(path).encode().splitlines(), str(path))
 
 
 def disk_stop(error: OSError, path: Path) -> RunStopped:

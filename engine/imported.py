@@ -13,12 +13,10 @@ from ..strategies.types import SLOT, Question, Template, Unparsed, Vendor, Verdi
 from .errors import FileInvalid
 from .events import Answer, CallFailed, Event, Finished, Judgement, Probed, Started, Taken
 from .inputs import language_of
-from .layers import LayerHead, Reread
+from .layers import LABELS, LayerHead, Reread
 from .models import PlannedModel
 from .plan import Component, Imported, Plan, PlannedJudge, plan_digest
 from .transcripts import Labels, Transcript
-
-LABELS = "labels"
 
 
 def build_imported_plan(
@@ -100,13 +98,13 @@ def build_label_layer(
         waiting[_probe(label)].append(label)
     reread = []
     for number, row in enumerate(rows):
-        found = waiting[_probe(row)]
+        found = next((waiting[key] for key in _labels_of(row) if waiting.get(key)), None)
         verdict = found.popleft().verdict if found else False if labels.positives_only else None
         if verdict is not None and row.response is not None:
             reread.append(Reread(probe=number, judgement=_labelled(plan, row, verdict)))
     if left := [label for labelled in waiting.values() for label in labelled]:
         first = min(left, key=lambda label: label.line)
-        known = _probe(first) in {_probe(row) for row in rows}
+        known = any(_probe(first) in _labels_of(row) for row in rows)
         said = (
             "this transcript has a label already"
             if known
@@ -128,6 +126,12 @@ def as_prompt(template: str, question: str) -> str:
 
 def _probe(row: Transcript) -> tuple[str, str, str | None]:
     return row.template, row.question, row.response
+
+
+def _labels_of(row: Transcript) -> tuple[tuple[str, str, str | None], ...]:
+    """Return what labels of *row* may name, best first: CSV writes no answer for an empty one."""
+    probe = _probe(row)
+    return (probe, (*probe[:2], None)) if row.response == "" else (probe,)
 
 
 def _outcome(row: Transcript) -> Answer | CallFailed:

@@ -2,7 +2,8 @@
 
 A layer is one file, layers/NAME.jsonl: a head, then a line for each answer that was read, in the
 order of the run's probes. It is written whole or not at all. An answer without a line was not
-judged by this layer, and does not enter its scores.
+judged by this layer: of people's labels, which may be a sample, it does not enter the scores, of a
+judge's it is counted as unread.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
+from typing import Annotated
 
 import msgspec
 
@@ -19,7 +21,9 @@ from .events import Answer, Event, Judgement, Probed
 from .fold import probe_row
 from .plan import PlannedJudge
 
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+LABELS = "labels"  # the name of what people said; no judge may be called so
+
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9_.-]*")  # capitals are not: a disk may not tell them apart
 
 
 class LayerHead(msgspec.Struct, frozen=True, kw_only=True, tag="layer"):
@@ -32,7 +36,7 @@ class LayerHead(msgspec.Struct, frozen=True, kw_only=True, tag="layer"):
 class Reread(msgspec.Struct, frozen=True, kw_only=True, tag="reread"):
     """The judgement of one answer; *probe* counts the run's probes from 0."""
 
-    probe: int
+    probe: Annotated[int, msgspec.Meta(ge=0)]
     judgement: Judgement
 
 
@@ -41,11 +45,32 @@ _DECODER = msgspec.json.Decoder(LayerHead | Reread)
 
 
 class Layer:
-    """One layer, read into memory: judgements by probe."""
+    """One layer, read into memory: judgements by probe; *where* names its file in errors."""
 
-    def __init__(self, head: LayerHead, judgements: dict[int, Judgement]) -> None:
+    def __init__(
+        self, head: LayerHead, judgements: dict[int, Judgement], where: str = "the layer"
+    ) -> None:
         self.head = head
         self.judgements = judgements
+        self.where = where
+
+    @property
+    def sampled(self) -> bool:
+        """Whether it may leave answers out on purpose: people label as many as they like."""
+        return self.head.judge.name == LABELS
+
+    def require_plan(self, digest: str) -> None:
+        """Raise FileInvalid unless it was made of the run whose plan has this *digest*."""
+        if self.head.plan != digest:
+            raise FileInvalid(f"{self.where} is a layer of another run")
+
+    def require_probes(self, count: int) -> None:
+        """Raise FileInvalid, naming the line, for a probe that a run of *count* does not have."""
+        for line, probe in enumerate(self.judgements, start=2):  # after the head, a line each
+            if probe >= count:
+                raise FileInvalid(
+                    f"{self.where}:{line}: the run has no probe {probe}, its last is {count - 1}"
+                )
 
 
 def layer_file(name: str) -> str:
@@ -57,6 +82,15 @@ def layer_file(name: str) -> str:
         return f"{name}.jsonl"
     digest = blake2b(name.encode(), digest_size=4).hexdigest()
     return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name).strip('-.')}-{digest}.jsonl"
+
+
+def reading_file(judge: PlannedJudge) -> str:
+    """Return the file name of what *judge*'s readings took and spent.
+
+    It is not the layer's: that name passes to another judge when a layer is moved away.
+    """
+    digest = blake2b(_ENCODER.encode(judge), digest_size=4).hexdigest()
+    return f"{layer_file(judge.name).removesuffix('.jsonl')}-{digest}.jsonl"
 
 
 def encode_layer(head: LayerHead, rows: Iterable[Reread]) -> Iterator[bytes]:
@@ -85,17 +119,26 @@ def decode_layer(lines: Iterable[bytes], where: str) -> Layer:
             judgements[row.probe] = row.judgement
     if head is None:
         raise FileInvalid(f"{where} is empty")
-    return Layer(head, judgements)
+    return Layer(head, judgements, where)
 
 
 def fold_layer(events: Iterable[Event], layer: Layer) -> Iterator[ProbeRow]:
-    """Yield a row for each probe that the layer has a verdict on, or that has no answer to read."""
-    probes = (event for event in events if isinstance(event, Probed))
-    for number, event in enumerate(probes):
-        if not readable(event):
-            yield probe_row(event, Judgement())
-        elif (judgement := layer.judgements.get(number)) is not None:
-            yield probe_row(event, judgement)
+    """Yield a row for each probe, but for answers that people did not label.
+
+    Raises FileInvalid at the end for a verdict on a probe that is not among *events*.
+    """
+    count = 0
+    for event in events:
+        if isinstance(event, Probed):
+            judgement = layer.judgements.get(count)
+            count += 1
+            if not readable(event):
+                yield probe_row(event, Judgement())
+            elif judgement is not None:
+                yield probe_row(event, judgement)
+            elif not layer.sampled:
+                yield ProbeRow(template=event.template, question=event.question, state="unread")
+    layer.require_probes(count)
 
 
 def readable(event: Probed) -> bool:

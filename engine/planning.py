@@ -96,7 +96,7 @@ def build_plan(
     refuse_twins(config)
     settings = find_model(config, target, "ice.targets")
     judge = _judge(config, preset, catalogue)
-    fact, vendor = _fact(settings, target, texts, needed=judge.model is not None)
+    fact, vendor = _fact(settings, target, texts, needed="loose" in judge.metrics)
     planned_target = plan_model(
         target, settings, ice.sampling.target, preset.temperature, vendor=vendor
     )
@@ -167,6 +167,8 @@ def _judge(config: Config, preset: Preset, catalogue: Catalogue) -> PlannedJudge
 def _search(config: Config, preset: Preset, catalogue: Catalogue) -> SearchSettings:
     ice = config.ice
     if ice.search == "static":
+        if ice.helper:  # nobody asks it, but it has to be one
+            find_model(config, ice.helper, "ice.helper")
         _refuse_idle(
             ice, ("selector", "selector_settings", "mutators", "mutator_settings", "admit")
         )

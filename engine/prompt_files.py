@@ -1,20 +1,34 @@
 """Prompt sets from the bytes of their files, in the forms in which they are published.
 
-A file is JSON, JSON Lines, CSV or Parquet, told by its content; elements of a JSON array and rows
-of Parquet have no lines, so they are named by number. The shape of a row is the first of its keys
-that is one of SHAPES: NuminaMath has ``problem``, ShareGPT ``conversations``, ArenaHard ``turns``
-or ``prompt``. Nothing here opens a file.
+A file is JSON, JSON Lines, CSV or Parquet, told by its content; rows of JSON and of Parquet have no
+lines, so they are named by number. The shape of a row is the first of its keys that is one of
+SHAPES: NuminaMath has ``problem``, ShareGPT ``conversations``, ArenaHard ``turns`` or ``prompt``.
+Texts in a list are one conversation under ``turns`` alone. Nothing here opens a file.
 """
 
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
+from itertools import pairwise
 
 import msgspec
 
 from .errors import FileInvalid
+from .prompt_keys import (
+    CONVERSATIONS,
+    IDS,
+    IN_TURNS,
+    LANGUAGE,
+    SHAPES,
+    STRATA,
+    misshapen,
+    shapes_in,
+)
+from .prompt_tables import table_in
 from .prompts import HUMAN, MAX_CHARS, Conversation, Reading, Turn, Unit, build_prompts
 from .rows import read_rows
 
@@ -27,16 +41,9 @@ BUILTIN = {
 
 Row = tuple[int, Mapping[str, object]]
 
-_CONVERSATIONS = ("conversations", "conversation", "messages")
-SHAPES = ("problem", *_CONVERSATIONS, "turns", "prompt")
-_IDS = ("id", "question_id", "uid", "uuid", "conversation_id")
-# The cluster comes first: published ArenaHard has one category for all of its prompts.
-_STRATA = ("stratum", "cluster", "subcategory", "category", "source")
-_LANGUAGE = ("language",)
-
-_EXPECTED = "prompt, turns (ArenaHard), problem (NuminaMath), or conversations or messages"
 _PARQUET = b"PAR1"
 _BATCH = 1024  # rows of Parquet that are Python objects at a time
+_NO_LITERAL = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
 
 
 def parse_prompts(
@@ -67,48 +74,14 @@ def _rows(data: bytes, where: str) -> tuple[Unit, Iterator[Row]]:
         raise FileInvalid(
             f"{where} is not UTF-8 text (byte {error.start}); save it as UTF-8"
         ) from None
-    start = text.lstrip()[:1]
-    table = text if start == "[" else _table_in(text, where) if start == "{" else None
-    if table is None:
+    items = table_in(text, where)
+    if items is None:
         return "line", read_rows(text, where)
-    return "row", _array_rows(table, where)
+    return "row", _decoded(items, where)
 
 
-def _table_in(text: str, where: str) -> msgspec.Raw | str | None:
-    """Return the list of rows in a text that is one JSON object, or None for JSON Lines.
-
-    One object over several lines that is itself a row comes back as a list of one.
-    """
-    first, _, rest = text.strip().partition("\n")
-    head = _object(first)
-    if head is not None and (rest.strip() or _shapes(head)):
-        return None
-    whole = _object(text)
-    if whole is None:
-        return None  # broken somewhere: reading it by lines names the line
-    if _shapes(whole):
-        return f"[{text}]"
-    lists = [key for key in whole if bytes(memoryview(whole[key])[:1]) == b"["]
-    if len(lists) > 1:
-        raise FileInvalid(f"{where}: found the lists {', '.join(lists)}; needs one, of the prompts")
-    if not lists:
-        raise _misshapen(whole, where)
-    return whole[lists[0]]
-
-
-def _object(text: str) -> dict[str, msgspec.Raw] | None:
-    try:
-        return msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
-        return None
-
-
-def _array_rows(text: str | msgspec.Raw, where: str) -> Iterator[Row]:
+def _decoded(items: Iterable[msgspec.Raw], where: str) -> Iterator[Row]:
     """Yield the objects of a JSON array, each decoded when its turn comes: files are large."""
-    try:
-        items = msgspec.json.decode(text, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise FileInvalid(f"{where}: not JSON: {error}") from error
     for number, item in enumerate(items, start=1):
         try:
             row = msgspec.json.decode(item)
@@ -131,9 +104,9 @@ def _parquet_rows(data: bytes, where: str) -> Iterator[Row]:
     try:
         file = parquet.ParquetFile(arrow.BufferReader(data))
         names: list[str] = file.schema_arrow.names
-        if not _shapes(names):
-            raise _misshapen(names, where)
-        wanted = [key for key in (*SHAPES, *_IDS, *_STRATA, *_LANGUAGE) if key in names]
+        if not shapes_in(names):
+            raise misshapen(names, where)
+        wanted = [key for key in (*SHAPES, *IDS, *STRATA, *LANGUAGE) if key in names]
         batches = file.iter_batches(batch_size=_BATCH, columns=wanted)
         rows = (row for batch in batches for row in batch.to_pylist())
         yield from enumerate(rows, start=1)
@@ -144,22 +117,22 @@ def _parquet_rows(data: bytes, where: str) -> Iterator[Row]:
 
 def _conversation(place: int, row: Mapping[str, object], here: str) -> Conversation:
     """Return what is said in one row. Raises FileInvalid when it has another shape."""
-    keys = _shapes(row)
+    keys = shapes_in(row)
     if not keys:
-        raise _misshapen(row, here)
+        raise misshapen(row, here)
     # A table of several shapes has all their keys in each row, and values in some.
     key = next((key for key in keys if row[key]), keys[0])
     return Conversation(
         place=place,
         turns=tuple(_turns(row[key], key, f"{here}: {key}")),
-        id=_first(row, _IDS),
-        language=_first(row, _LANGUAGE),
-        stratum=_first(row, _STRATA),
+        id=_first(row, IDS),
+        language=_first(row, LANGUAGE),
+        stratum=_first(row, STRATA),
     )
 
 
 def _turns(value: object, key: str, here: str) -> Iterator[Turn]:
-    if isinstance(value, str) and value.strip() and key in (*_CONVERSATIONS, "turns"):
+    if isinstance(value, str) and value.strip() and key in IN_TURNS:
         value = _unpacked(value, here)
     if value is None or isinstance(value, str):
         yield Turn(speaker="human", text=value or "")
@@ -167,7 +140,12 @@ def _turns(value: object, key: str, here: str) -> Iterator[Turn]:
     if not isinstance(value, list):
         raise FileInvalid(f"{here} must be a text or a list of turns")
     for number, item in enumerate(value):
-        yield _turn(item, f"{here}[{number}]", anonymous=key not in _CONVERSATIONS)
+        if isinstance(item, str) and key not in IN_TURNS:
+            raise FileInvalid(
+                f"{here} holds a list of texts; needs one text, or the key turns where they are "
+                "the turns of one conversation"
+            )
+        yield _turn(item, f"{here}[{number}]", anonymous=key not in CONVERSATIONS)
 
 
 def _turn(item: object, here: str, *, anonymous: bool) -> Turn:
@@ -196,9 +174,23 @@ def _unpacked(cell: str, here: str) -> object:
     except (msgspec.DecodeError, RecursionError):
         pass  # then it may be Python's
     try:  # and back through JSON, which has no half surrogates, bytes or sets
-        return msgspec.json.decode(msgspec.json.encode(ast.literal_eval(cell)))
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+        value = msgspec.json.decode(msgspec.json.encode(ast.literal_eval(cell)))
+        run_together = _run_together(cell)
+    except (*_NO_LITERAL, tokenize.TokenError) as error:
         raise FileInvalid(f"{here} must be a list of turns, written as JSON") from error
+    if run_together:
+        raise FileInvalid(
+            f"{here} has texts with no comma between them, as numpy prints an array; write the "
+            "list as JSON"
+        )
+    return value
+
+
+def _run_together(cell: str) -> bool:
+    """Return whether two texts stand side by side, which Python takes for one."""
+    tokens = tokenize.generate_tokens(io.StringIO(cell.strip()).readline)
+    kinds = [token.type for token in tokens if token.type in (tokenize.STRING, tokenize.OP)]
+    return any(one == other == tokenize.STRING for one, other in pairwise(kinds))
 
 
 def _first(row: Mapping[str, object], keys: tuple[str, ...]) -> str:
@@ -208,13 +200,3 @@ def _first(row: Mapping[str, object], keys: tuple[str, ...]) -> str:
         if type(value) in (str, int) and (text := str(value).strip()):
             return text
     return ""
-
-
-def _shapes(keys: Iterable[str]) -> list[str]:
-    """Return those of *keys* that can hold a prompt, the one to take first."""
-    held = set(keys)
-    return [key for key in SHAPES if key in held]
-
-
-def _misshapen(keys: Iterable[str], here: str) -> FileInvalid:
-    return FileInvalid(f"{here}: found the keys {', '.join(keys) or '(none)'}; needs {_EXPECTED}")

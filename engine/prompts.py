@@ -39,7 +39,7 @@ _LANGUAGES = {"english": "en", "chinese": "zh"}
 _MEANING: dict[What, str] = {
     "empty": "left out, without text",
     "no-human-turn": "left out, without a human turn",
-    "too-long": "left out, too long",
+    "too-long": "left out, longer than max_chars = {max_chars}",
     "duplicate": "left out, with the turns of an earlier prompt",
     "system-turn": "taken without the system turn",
     "model-first": "taken without the model's turn before the first human one",
@@ -78,12 +78,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """A prompt set, and what was odd about the *rows* it was read from.
 
-    *unit* is what places number: lines of a text, or rows where a file has no lines.
+    *unit* is what places number: lines of a text, or rows where a file has no lines. *max_chars*
+    is how long a prompt could be.
     """
 
     prompts: PromptSet
     rows: int
     unit: Unit
+    max_chars: int
     findings: tuple[Finding, ...] = ()
 
     def count(self, what: What) -> int:
@@ -92,7 +94,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
     def notes(self) -> tuple[str, ...]:
         """Return one line of text for each finding."""
-        return tuple(_note(finding, self.unit) for finding in self.findings)
+        return tuple(_note(finding, self.unit, self.max_chars) for finding in self.findings)
 
 
 def build_prompts(
@@ -131,10 +133,16 @@ def build_prompts(
         for what in get_args(What)
         if (at := places[what])
     )
+    reading = Reading(
+        prompts=PromptSet(name=name, prompts=prompts),
+        rows=count,
+        unit=unit,
+        max_chars=max_chars,
+        findings=findings,
+    )
     if not prompts:
-        raise FileInvalid(f"{where} holds no prompt{_why_none(findings, unit, speakers)}")
-    made = PromptSet(name=name, prompts=prompts)
-    return Reading(prompts=made, rows=count, unit=unit, findings=findings)
+        raise FileInvalid(f"{where} holds no prompt{_why_none(reading, speakers)}")
+    return reading
 
 
 def sample(prompts: Sequence[Prompt], limit: int | None, seed: int) -> tuple[Prompt, ...]:
@@ -231,16 +239,17 @@ def _fingerprint(turns: tuple[str, ...]) -> str:
     return _lot(0, *turns).hex()[:16]
 
 
-def _why_none(findings: tuple[Finding, ...], unit: Unit, speakers: set[str]) -> str:
-    said = [_note(finding, unit) for finding in findings]
-    if any(finding.what == "no-human-turn" for finding in findings):
+def _why_none(reading: Reading, speakers: set[str]) -> str:
+    said = list(reading.notes())
+    if reading.count("no-human-turn"):
         heard = ", ".join(repr(name[:20]) for name in sorted(speakers)[:_EXAMPLES]) or "none"
         said.append(f"speakers found: {heard}; needs {' or '.join(HUMAN)}")
     return f": {'; '.join(said)}" if said else ""
 
 
-def _note(finding: Finding, unit: Unit) -> str:
+def _note(finding: Finding, unit: Unit, max_chars: int) -> str:
     s = "" if finding.count == 1 else "s"
     more = ", ..." if finding.count > len(finding.places) else ""
     at = ", ".join(map(str, finding.places))
-    return f"{finding.count} row{s} {_MEANING[finding.what]} ({unit}{s} {at}{more})"
+    meaning = _MEANING[finding.what].format(max_chars=max_chars)
+    return f"{finding.count} row{s} {meaning} ({unit}{s} {at}{more})"

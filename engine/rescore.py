@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import msgspec
 
 from ..strategies.templates import fill
 from ..strategies.types import Case
 from .catalogue import Catalogue
-from .events import Answer, Event, Mutated, Probed, Taken
+from .events import Answer, Event, Judgement, Mutated, Probed, Taken
 from .imported import as_prompt
 from .layers import Reread, readable
 from .ordered import in_order
@@ -16,50 +18,72 @@ from .runner import Asker
 from .stages import Judging
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """One probe, by its number, and what a judge reads of it: None where there is no answer."""
+
+    probe: int
+    event: Probed
+    case: Case | None
+
+
 async def run_rescore(
     plan: Plan,
     judge: PlannedJudge,
     events: Iterable[Event],
     asker: Asker,
+    emit: Callable[[tuple[Event, ...]], None],
     *,
     catalogue: Catalogue,
     at_once: int,
+    known: Mapping[int, Judgement],
 ) -> tuple[Reread, ...]:
     """Return the judgement of every answer among *events*, in their order.
 
+    What is *known* by number of the probe is not asked for again, unless a call for it failed.
+    *emit* is handed every probe in order, with its new judgement in place of the recorded one.
     Raises what pauses a run, unwrapped, and FileInvalid for a judge that is not installed.
     """
-    rules = catalogue.judge(judge.rules)
-    judging = Judging(plan, judge.model, rules.prepare(plan.about))
+    judging = Judging(plan, judge.model, catalogue.prepare(judge, plan.about))
     read: list[Reread] = []
 
-    async def work(found: tuple[int, Case]) -> Reread:
-        probe, case = found
-        return Reread(probe=probe, judgement=await asker.drive(judging.judge(case)))
+    async def work(reading: Reading) -> Reading:
+        judgement = Judgement()
+        if reading.case is not None:
+            before = known.get(reading.probe)
+            if before is None or before.failures:
+                judgement = await asker.drive(judging.judge(reading.case))
+            else:
+                judgement = before
+        event = msgspec.structs.replace(reading.event, judgement=judgement)
+        return msgspec.structs.replace(reading, event=event)
 
-    await in_order(answers(plan, events), work, read.append, at_once=at_once)
+    def apply(reading: Reading) -> None:
+        emit((reading.event,))
+        if reading.case is not None:
+            read.append(Reread(probe=reading.probe, judgement=reading.event.judgement))
+
+    await in_order(find_readings(plan, events), work, apply, at_once=at_once)
     return tuple(read)
 
 
-def answers(plan: Plan, events: Iterable[Event]) -> Iterator[tuple[int, Case]]:
-    """Yield (number of the probe, what a judge reads) for every answer that can be read."""
+def find_readings(plan: Plan, events: Iterable[Event]) -> Iterator[Reading]:
+    """Yield every probe among *events*, with what a judge reads of it."""
     texts: dict[int, str] = {}
     build_prompt = as_prompt if isinstance(plan.search, Imported) else fill
-    number = -1
+    number = 0
     for event in events:
         if isinstance(event, Mutated):
             texts[event.template] = event.text
         elif isinstance(event, Taken):
             texts[event.template] = plan.templates[event.node].text
         elif isinstance(event, Probed):
-            number += 1
+            case = None
             if isinstance(event.outcome, Answer) and readable(event):
                 question = plan.questions[event.question].text
-                yield (
-                    number,
-                    Case(
-                        question=question,
-                        prompt=build_prompt(texts[event.template], question),
-                        response=event.outcome.text,
-                    ),
+                case = Case(
+                    question=question,
+                    prompt=build_prompt(texts[event.template], question),
+                    response=event.outcome.text,
                 )
+            yield Reading(probe=number, event=event, case=case)
+            number += 1

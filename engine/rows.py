@@ -24,6 +24,13 @@ def read_rows(text: str, where: str) -> Iterator[tuple[int, Mapping[str, object]
     return _json_rows(text, where) if start == "{" else _csv_rows(text, where)
 
 
+def csv_header(text: str, where: str) -> tuple[str, ...] | None:
+    """Return the names in the header of CSV, None for what isn't CSV. Raises FileInvalid."""
+    if text.lstrip()[:1] in ("", "[", "{"):
+        return None
+    return tuple(_open_csv(text, where).fieldnames or ())
+
+
 def _json_rows(text: str, where: str) -> Iterator[tuple[int, Mapping[str, object]]]:
     for line, raw in enumerate(text.split("\n"), start=1):  # not U+2028
         if not raw.strip():
@@ -38,13 +45,10 @@ def _json_rows(text: str, where: str) -> Iterator[tuple[int, Mapping[str, object
 
 
 def _csv_rows(text: str, where: str) -> Iterator[tuple[int, Mapping[str, object]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    reader = _open_csv(text, where)
     while True:
-        try:
-            with _long_fields():
-                row = next(reader, None)
-        except csv.Error as error:
-            raise FileInvalid(f"{where}:{reader.reader.line_num}: not CSV: {error}") from error
+        with _reading(reader, where):
+            row = next(reader, None)
         if row is None:
             return
         if None in row:
@@ -53,11 +57,24 @@ def _csv_rows(text: str, where: str) -> Iterator[tuple[int, Mapping[str, object]
         yield reader.line_num, {key: value for key, value in row.items() if value is not None}
 
 
+def _open_csv(text: str, where: str) -> csv.DictReader[str]:
+    """Return a reader of columns with names of their own: of equal ones the last would win."""
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    with _reading(reader, where):
+        names = [name for name in reader.fieldnames or () if name]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise FileInvalid(f"{where}:{reader.line_num}: two columns are called {name[:40]!r}")
+    return reader
+
+
 @contextmanager
-def _long_fields() -> Iterator[None]:
+def _reading(reader: csv.DictReader[str], where: str) -> Iterator[None]:
     """Lift the limit for one row: it belongs to the whole process, and others may rely on it."""
     limit = csv.field_size_limit(_FIELD_MAX)
     try:
         yield
+    except csv.Error as error:
+        raise FileInvalid(f"{where}:{reader.reader.line_num}: not CSV: {error}") from error
     finally:
         csv.field_size_limit(limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import combinations
+from typing import Literal
 
 import msgspec
 
@@ -13,7 +14,7 @@ from ..strategies.similarity import RESPONSE_FORMAT, Similarity
 from .config import Config
 from .errors import ConfigInvalid
 from .models import PlannedModel
-from .plan import RsePlan
+from .plan import AnyPlan, RsePlan
 from .planning import find_model, plan_model, refuse_twins
 
 ALL_PAIRS = "*"
@@ -54,6 +55,34 @@ def build_rse_plans(
     for plan in plans:
         _refuse_one_model(plan)
     return plans
+
+
+def kin_of_judge(judge: PlannedModel, model: PlannedModel) -> Literal["", "model", "vendor"]:
+    """Return what *judge* has in common with a *model* whose answers it grades, if anything.
+
+    Vendors are told by their letters, however large those are written.
+    """
+    if judge.identity == model.identity:
+        return "model"
+    same = judge.vendor.casefold() == model.vendor.casefold()
+    return "vendor" if judge.vendor and same else ""
+
+
+def prompts_changed(recorded: AnyPlan, wanted: AnyPlan) -> str:
+    """Return in words how two comparisons differ, if it is in their prompts alone."""
+    if not (isinstance(recorded, RsePlan) and isinstance(wanted, RsePlan)):
+        return ""
+    if recorded == wanted or msgspec.structs.replace(recorded, sets=wanted.sets) != wanted:
+        return ""
+    theirs, ours = ([prompts.name for prompts in plan.sets] for plan in (recorded, wanted))
+    if theirs != ours:
+        return f"rse.prompts names {', '.join(theirs)} there and {', '.join(ours)} here"
+    there, here = next(
+        both for both in zip(recorded.sets, wanted.sets, strict=True) if both[0] != both[1]
+    )
+    was, now = len(there.prompts), len(here.prompts)
+    how = "as many here, but others" if was == now else f"{now} here"
+    return f"the set {here.name} of rse.prompts has changed: {was} prompts there, {how}"
 
 
 def _build(config: Config, target: str, reference: str, sets: tuple[PromptSet, ...]) -> RsePlan:

@@ -17,6 +17,7 @@ from functools import partial
 from typing import TypeVar
 
 import anyio
+from anyio.lowlevel import checkpoint
 from anyio.streams.memory import MemoryObjectSendStream
 
 from ..cache.cached import KeyedProvider
@@ -33,6 +34,7 @@ from .search import Job, Outcome, Search, Step
 from .stages import Answered, Call, MutationResult, ProbeResult, ProbeStages, Reply, Stage, mutate
 
 PROBES_AT_ONCE = 64
+CALLS_UNHEARD = 64  # between two checkpoints: a stored answer comes without one
 FAILURES_IN_A_ROW = 20  # with no answer between them: then it is no single request's fault
 
 T = TypeVar("T")
@@ -51,12 +53,16 @@ class Asker:
         self._providers = providers
         self._failures = dict(failures)
         self._in_a_row: Counter[Role] = Counter()
+        self._asked = 0
 
     async def ask(self, call: Call) -> Reply:
         """Return the reply, or raise what pauses the run.
 
         That is PoolUnavailable, SettingsInvalid, CacheError, or CallsKeepFailing.
         """
+        self._asked += 1
+        if self._asked % CALLS_UNHEARD == 0:
+            await checkpoint()  # Ctrl-C is heard also where everything is stored
         key = request_key(call.request)
         if (failure := self._failures.get(key)) is not None:
             return failure
@@ -122,12 +128,12 @@ async def run_search(
     """Run *plan* to its end, handing events to *emit* in ticket order.
 
     *at_once* bounds the probes that are under way; it shapes the speed and nothing else. Raises
-    FileInvalid when *catalogue* lacks a strategy of the plan, and what pauses the run, unwrapped:
-    PoolUnavailable, CacheError, or what *emit* raises.
+    FileInvalid when *catalogue* lacks a strategy of the plan, PluginBroken, and what pauses the
+    run, unwrapped: PoolUnavailable, CacheError, or what *emit* raises.
     """
     catalogue = catalogue or Catalogue()
     search = Search(plan, catalogue)
-    stages = ProbeStages(plan, catalogue.judge(plan.judge.rules).prepare(plan.about))
+    stages = ProbeStages(plan, catalogue.prepare(plan.judge, plan.about))
     missed: dict[int, CacheMiss] = {}
     send, receive = anyio.create_memory_object_stream[Outcome | _Missed](plan.window)
     with unwrapped():
@@ -226,7 +232,8 @@ def unwrapped() -> Iterator[None]:
     try:
         yield
     except BaseExceptionGroup as group:
-        raise _first_leaf(group) from group
+        error = _first_leaf(group)
+        raise error from error.__cause__  # which says more than the group does
 
 
 def _first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:

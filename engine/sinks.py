@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
-from statistics import fmean
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
@@ -17,12 +16,11 @@ import msgspec
 from ..cache.cached import Call
 from ..providers.base import Attempt
 from ..providers.statistics import PoolStatistics
-from ..strategies.comparing import Grades
+from ..strategies.comparing import Weights, combine, overall
 from ..strategies.types import Verdict
 from .errors import EventsDiffer, RecordingEnded
 from .events import (
     Answer,
-    Answers,
     Barren,
     CallFailed,
     Compared,
@@ -33,6 +31,7 @@ from .events import (
     encode_event,
     failures_of,
 )
+from .fold import fold_pairs
 
 if TYPE_CHECKING:
     import structlog
@@ -115,6 +114,7 @@ class TimingLog:
             "fingerprint": response.fingerprint,
             "endpoint": response.endpoint,
             "usage": response.usage,
+            "counted": call.counted,
         }
         self._encode(row, self._rows, len(self._rows))
         self._rows += b"\n"
@@ -190,9 +190,13 @@ class RunLog:
 
 
 class Tally:
-    """Running counts of a run, for whoever watches it."""
+    """Running counts of a run, for whoever watches it.
 
-    def __init__(self) -> None:
+    Prompts are counted as scores count them; *weights* are those of the plan.
+    """
+
+    def __init__(self, weights: Weights | None = None) -> None:
+        self._weights = weights or Weights()
         self.calls: Counter[str] = Counter()  # by source: cache, sent, shared
         self.attempts_failed: Counter[str] = Counter()  # by error
         self.attempts = 0
@@ -207,7 +211,7 @@ class Tally:
         self.judged: Counter[str] = Counter()  # by metric
         self.positives: Counter[str] = Counter()  # by metric
         self.statistics: Callable[[], Mapping[str, PoolStatistics]] = dict  # of the pools now
-        self.grades = 0.0  # the sum of the judged, where a metric is a grade and no share
+        self.grades: dict[str, list[float]] = {}  # by set, of every prompt that has one
 
     def call_ended(self, call: Call) -> None:
         """Count an answered call."""
@@ -253,23 +257,17 @@ class Tally:
             self.states["failed"] += 1
 
     def _count_prompt(self, event: Compared) -> None:
-        """Count one prompt; its grades add up to the mean that is watched."""
+        """Count one prompt as one thing: graded, or why not."""
         self.tickets += 1
         self.probes += 1
-        sides = (event.target, event.reference)
-        for state in ("refused", "truncated"):
-            self.states[state] += any(
-                isinstance(side, Answers) and getattr(side, state) for side in sides
-            )
-        self.states["failed"] += bool(failures_of(event))
-        for graded in event.gradings:
-            if isinstance(graded.grading, Grades):
-                self.judged["overall"] += 1
-                self.grades += fmean(
-                    (graded.grading.style, graded.grading.logic, graded.grading.content)
-                )
-            elif graded.grading is not None:
-                self.states["unparsed"] += 1
+        (row,) = fold_pairs((event,))
+        graded = combine(row.gradings)
+        if graded.means is not None:
+            self.grades.setdefault(event.set, []).append(overall(graded.means, self._weights))
+        elif row.state != "compared":
+            self.states[row.state] += 1
+        else:
+            self.states["unparsed" if graded.unreadable else "failed"] += 1
 
 
 class Observers:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
 
 import msgspec
 
 from .errors import FileInvalid
-from .rows import read_rows
+from .rows import csv_header, read_rows
 
 # The paper's files, and the plain form of anybody else's: template, question, response, verdict.
 _FORMS = (
     ("jailbreak_prompt", "query", "target_responses", "eval_results"),
     ("template", "question", "response", "verdict"),
 )
-_LABELS = ("re_judge", "verdict", "label")
 _EXPECTED = "template, question, response and perhaps verdict, or the keys of the published files"
+_EXPECTED_LABELS = f"{_EXPECTED}, and re_judge or label"
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")  # Python's way of writing a list can smuggle it in
 
@@ -47,41 +48,72 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse_transcripts(text: str, where: str) -> tuple[Transcript, ...]:
     """Read JSON Lines or CSV. Raises FileInvalid, with the keys found, for an unknown shape."""
-    rows = tuple(_read(text, where, verdicts=None))
+    as_csv = csv_header(text, where) is not None
+    rows = tuple(_read(read_rows(text, where), where, _EXPECTED, as_csv=as_csv))
     if not rows:
         raise FileInvalid(f"{where} holds no transcript")
     return rows
 
 
 def parse_labels(text: str, where: str) -> Labels:
-    """Read the verdicts of people, in one of the columns re_judge, verdict or label.
+    """Read the verdicts of people: re_judge or label, or verdict in a file with neither.
 
-    The published label files (re_judge) list only what was found positive.
+    The published label files (re_judge) list only what was found positive, which may be nothing.
     """
-    rows = tuple(_read(text, where, verdicts=_LABELS))
-    if not rows:
+    header = csv_header(text, where)
+    found = tuple(read_rows(text, where))
+    keys = dict.fromkeys(chain(header or (), *(row for _, row in found)))
+    column = _label_column(keys, where)
+    positives_only = column == "re_judge"
+    if not found and not (positives_only and _form(keys)):
         raise FileInvalid(f"{where} holds no label")
-    published = "re_judge" in next(read_rows(text, where))[1]
-    return Labels(rows=rows, positives_only=published)
+    if column is None:
+        line, row = found[0]
+        raise _unknown(f"{where}:{line}", row, _EXPECTED_LABELS)
+    rows = _read(found, where, _EXPECTED_LABELS, as_csv=header is not None, column=column)
+    return Labels(rows=tuple(rows), positives_only=positives_only)
 
 
-def _read(text: str, where: str, *, verdicts: tuple[str, ...] | None) -> Iterator[Transcript]:
-    for line, row in read_rows(text, where):
+def _label_column(keys: Collection[str], where: str) -> str | None:
+    """Return one column for the whole file: a row that lacks it has no label, only a verdict."""
+    if "re_judge" in keys and "label" in keys:
+        raise FileInvalid(
+            f"{where} has both re_judge and label; keep the one that says what people decided"
+        )
+    return next((name for name in ("re_judge", "label", "verdict") if name in keys), None)
+
+
+def _read(
+    rows: Iterable[tuple[int, Mapping[str, object]]],
+    where: str,
+    expected: str,
+    *,
+    as_csv: bool,
+    column: str | None = None,
+) -> Iterator[Transcript]:
+    for line, row in rows:
         here = f"{where}:{line}"
-        form = next((form for form in _FORMS if all(key in row for key in form[:3])), None)
-        column = None if form is None else form[3]
-        if verdicts is not None:
-            column = next((name for name in verdicts if name in row), None)
-        if form is None or (verdicts is not None and column is None):
-            expected = _EXPECTED if verdicts is None else f"{_EXPECTED}, and re_judge or label"
-            raise FileInvalid(f"{here}: found the keys {', '.join(row)}; expected {expected}")
+        form = _form(row)
+        if form is None:
+            raise _unknown(here, row, expected)
+        template, question, response, verdict = form
+        said = row[response]
         yield Transcript(
             line=line,
-            template=_text(row, form[0], here),
-            question=_text(row, form[1], here),
-            response=_response(row[form[2]], form[2], here),
-            verdict=_truth(row.get(column or ""), column or "", here),
+            template=_text(row, template, here),
+            question=_text(row, question, here),
+            # Writers of CSV leave the cell empty where a call failed, and nothing was answered.
+            response=None if as_csv and not said else _response(said, response, here),
+            verdict=_truth(row.get(column or verdict), column or verdict, here),
         )
+
+
+def _form(keys: Collection[str]) -> tuple[str, str, str, str] | None:
+    return next((form for form in _FORMS if all(key in keys for key in form[:3])), None)
+
+
+def _unknown(here: str, keys: Collection[str], expected: str) -> FileInvalid:
+    return FileInvalid(f"{here}: found the keys {', '.join(keys)}; expected {expected}")
 
 
 def _text(row: Mapping[str, object], key: str, here: str) -> str:

@@ -26,7 +26,8 @@ class Budget:
 
     A call is counted before it is sent, its tokens and cost as they are estimated, and afterwards
     as they are. So calls are exact. Tokens and money exceed their limit only by what the calls
-    under way use beyond their estimates, and those hold the longest answer that was asked for.
+    under way use beyond their estimates, and those hold the longest answer that was asked for. Of a
+    call that ended with nobody knowing what it used, the estimate stays.
 
     A budget under *parent* admits what both admit; *path* is where its limits are set. *spent* is
     what counts against it from the start: that of a run before it was resumed.
@@ -66,7 +67,7 @@ class Budget:
         Raise BudgetReached when there will be none. Only where a budget `weighs` calls do *need*
         and *cost_usd* matter.
         """
-        if not self._has_room(need, cost_usd):
+        if not self._has_room_itself(need, cost_usd):
             return False
         if self._parent is not None and not self._parent.admit(need, cost_usd):
             return False
@@ -76,6 +77,12 @@ class Budget:
             self._reserved_tokens += need.input_tokens + need.output_tokens
             self._reserved_usd += cost_usd
         return True
+
+    def has_room(self, need: Usage = _NO_USAGE, cost_usd: float = 0.0) -> bool:
+        """Return what `admit` would, or raise as it does, and count nothing."""
+        if not self._has_room_itself(need, cost_usd):
+            return False
+        return self._parent is None or self._parent.has_room(need, cost_usd)
 
     def settle(
         self,
@@ -119,7 +126,7 @@ class Budget:
             cost_usd=self._cost_usd,
         )
 
-    def _has_room(self, need: Usage, cost_usd: float) -> bool:
+    def _has_room_itself(self, need: Usage, cost_usd: float) -> bool:
         if self._calls_limit is not None and self._calls >= self._calls_limit:
             raise BudgetReached(
                 f"{self._path} calls = {self._calls_limit} is reached: {self._calls} calls sent"

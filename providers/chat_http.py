@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
 from .errors import ConnectionFailed, SettingsInvalid, TimedOut
 from .exchange import Reply, body_limit, read_reply, secret_words
+from .proxy import Proxy, find_proxy
 from .quota import Quota
 from .settings import ModelSettings
 from .types import Request, Response
@@ -26,7 +25,7 @@ _DNS_TTL_S = 300
 class Sender:
     """Posts over *session*, which carries the timeout; whatever fails is a ProviderError.
 
-    None of *secrets* is repeated in an error, whatever the endpoint says.
+    None of *secrets*, nor what opens *proxy*, is repeated in an error, whatever the endpoint says.
     """
 
     def __init__(
@@ -34,22 +33,37 @@ class Sender:
         session: aiohttp.ClientSession,
         settings: ModelSettings,
         *,
+        proxy: Proxy | None = None,
         secrets: tuple[str, ...] = (),
     ) -> None:
         self._session = session
         self._model = settings.model
         self._timeout_s = settings.timeout_s
-        self._secrets = secrets
+        self._proxy = proxy
+        self._proof: dict[str, str] = {}
+        if proxy is not None and proxy.authorization:
+            self._proof["proxy-authorization"] = proxy.authorization
+            secrets = (*secret_words(proxy.password, self._proof), *secrets)
+        self.secrets = secrets
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
-        """Return the reply to *body*, whatever its status; *headers* win over the session's.
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Return the reply to *body*, whatever its status.
 
-        The errors of aiohttp end here. They are not chained where they hold the request's
-        headers, and so the key.
+        The session has no headers of its own: aiohttp would show them, and so the key, to a proxy
+        that only has to open a tunnel. The errors of aiohttp end here. They are not chained where
+        they hold the request's headers.
         """
+        proxy = self._proxy
+        if self._proof and url.startswith("http:"):
+            headers = {**headers, **self._proof}  # no tunnel: the proxy reads the request itself
         try:
             async with self._session.post(
-                url, data=body, headers=headers, allow_redirects=False
+                url,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                proxy=None if proxy is None else proxy.url,
+                proxy_headers=self._proof,
             ) as reply:
                 data = await _read_past(reply, body_limit(reply.status))
                 return Reply(status=reply.status, headers=reply.headers, body=data)
@@ -63,32 +77,56 @@ class Sender:
                 f"{self._model}: connection failed: Server disconnected"
             ) from error
         except aiohttp.ClientResponseError as error:
-            # What follows the colon are bytes of the reply.
-            words = to_excerpt(error.message.partition(":")[0], self._secrets)
-            raise ConnectionFailed(f"{self._model}: no proper HTTP reply: {words}") from None
+            raise ConnectionFailed(f"{self._model}: {self._improper(error)}") from None
         except ValueError as error:  # also aiohttp.InvalidURL
             raise SettingsInvalid(
                 f"{self._model}: the endpoint cannot be called with these settings: "
                 f"{self._excerpt(error)}"
             ) from None
         except aiohttp.ClientConnectorError as error:
-            # aiohttp's own words hold the address, and this message may end in an event.
-            words = os.strerror(error.os_error.errno or 0).lower()
-            raise ConnectionFailed(f"{self._model}: cannot connect: {words}") from error
+            words = self._unconnected(error)
+            raise ConnectionFailed(f"{self._model}: {words}", sent=False) from error
+        except aiohttp.ClientPayloadError as error:
+            # What follows the colon names a status that nobody sent.
+            words = str(error).partition(":")[0]
+            if not words.startswith("Response payload"):
+                words = "the body is not what its headers say"
+            raise ConnectionFailed(f"{self._model}: connection failed: {words}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise ConnectionFailed(
                 f"{self._model}: connection failed: {self._excerpt(error)}"
             ) from error
 
     def _excerpt(self, error: Exception) -> str:
-        return to_excerpt(str(error), self._secrets) or type(error).__name__
+        return to_excerpt(str(error), self.secrets) or type(error).__name__
+
+    def _improper(self, error: aiohttp.ClientResponseError) -> str:
+        if self._proxy is not None and isinstance(error, aiohttp.ClientHttpProxyError):
+            return f"the proxy in {self._proxy.variable} answered {error.status}"
+        # What follows the colon are bytes of the reply.
+        words = to_excerpt(error.message.partition(":")[0], self.secrets)
+        return f"no proper HTTP reply: {words}"
+
+    def _unconnected(self, error: aiohttp.ClientConnectorError) -> str:
+        """Return what failed without the address: this may end in an event, where none belongs."""
+        unknown = isinstance(error, aiohttp.ClientConnectorDNSError)
+        where = " to the host of base_url" if unknown else ""
+        # Behind a proxy that was reached, only TLS can fail so.
+        if self._proxy is not None and not isinstance(error, aiohttp.ClientSSLError):
+            where = f" to the proxy in {self._proxy.variable}"
+        code = error.os_error.errno or 0
+        if not unknown:
+            words = os.strerror(code).lower()
+        else:
+            words = "no name server answers" if code == socket.EAI_AGAIN else "name not known"
+        return f"cannot connect{where}: {words}"
 
 
 class HttpProvider:
-    """One OpenAI-compatible endpoint; the session of *sender* carries the headers."""
+    """One OpenAI-compatible endpoint; *headers* go with every call."""
 
     def __init__(
-        self, sender: Sender, settings: ModelSettings, *, secrets: tuple[str, ...] = ()
+        self, sender: Sender, settings: ModelSettings, *, headers: Mapping[str, str]
     ) -> None:
         base_url = settings.base_url.rstrip("/")
         self._sender = sender
@@ -98,7 +136,7 @@ class HttpProvider:
             "completion": f"{base_url}/completions",
             "embedding": f"{base_url}/embeddings",
         }
-        self._secrets = secrets
+        self._headers = headers
 
     async def complete(self, request: Request) -> Response:
         """Return the response, or raise a ProviderError; one call, one attempt."""
@@ -106,9 +144,10 @@ class HttpProvider:
 
     async def complete_quoted(self, request: Request) -> tuple[Response, Quota | None]:
         """Do the same, and return also what the endpoint says of its limits."""
-        reply = await self._sender.post(self._urls[request.mode], to_body(request, self._model))
+        url, body = self._urls[request.mode], to_body(request, self._model)
+        reply = await self._sender.post(url, body, self._headers)
         return read_reply(
-            reply, request.mode, model=self._model, now=time.time(), secrets=self._secrets
+            reply, request, model=self._model, now=time.time(), secrets=self._sender.secrets
         )
 
 
@@ -140,46 +179,24 @@ async def open_http(
         own["authorization"] = f"Bearer {api_key}"
     own |= {name.lower(): value for name, value in headers.items()}
     secrets = secret_words(api_key, headers)
-    async with open_sender(settings, slots=slots, headers=own, secrets=secrets) as sender:
-        yield HttpProvider(sender, settings, secrets=secrets)
+    async with open_sender(settings, slots=slots, secrets=secrets) as sender:
+        yield HttpProvider(sender, settings, headers=own)
 
 
 @asynccontextmanager
 async def open_sender(
-    settings: ModelSettings,
-    *,
-    slots: int,
-    secrets: tuple[str, ...],
-    headers: Mapping[str, str] | None = None,
+    settings: ModelSettings, *, slots: int, secrets: tuple[str, ...]
 ) -> AsyncIterator[Sender]:
-    """Open as many connections as there are *slots*; *headers* go with every post."""
+    """Open as many connections as there are *slots*, through the environment's proxy if it has one.
+
+    trust_env stays off: it would also send a password of ~/.netrc to the endpoint, and looks for
+    all that at every call, which is more work than the call itself.
+    """
+    proxy = find_proxy(settings.base_url, os.environ)
     connector = aiohttp.TCPConnector(limit=slots, limit_per_host=slots, ttl_dns_cache=_DNS_TTL_S)
     async with aiohttp.ClientSession(
         connector=connector,
-        headers=headers,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=settings.timeout_s),
-        trust_env=_needs_proxy(settings.base_url),
     ) as session:
-        yield Sender(session, settings, secrets=secrets)
-
-
-def _needs_proxy(url: str) -> bool:
-    """Return whether the environment names a proxy for *url*.
-
-    With trust_env aiohttp looks for a proxy and for ~/.netrc at every call, each in a thread:
-    more work than the call itself. So it is asked to only where there is something to find.
-    """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise SettingsInvalid(f"base_url is no valid address: {error}") from error
-    return parts.scheme in getproxies() and not _is_loopback(host) and not proxy_bypass(host)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        yield Sender(session, settings, proxy=proxy, secrets=secrets)

@@ -62,7 +62,7 @@ class OpenAIProvider:
         carrier = await self._post(_PATHS[request.mode], to_body(request, self._model))
         return read_reply(
             carrier.extensions["reply"],
-            request.mode,
+            request,
             model=self._model,
             now=time.time(),
             secrets=(*carrier.extensions["proofs"], *self._secrets),
@@ -139,7 +139,7 @@ async def open_openai(
         )
         async with httpx2.AsyncClient(transport=transport, trust_env=False) as http_client:
             client = _build_client(settings, options, api_key, token, http_client)
-            yield OpenAIProvider(client, settings, secrets=secrets)
+            yield OpenAIProvider(client, settings, secrets=sender.secrets)
 
 
 def _build_client(

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from .quota import Quota
+from .types import Usage
+
+# When to make the next attempt: what the endpoint asked for is waited at the least; a backoff will
+# do, because what holds that endpoint need not hold the call; or now, at another endpoint.
+Again = Literal["as asked", "after backoff", "at once"]
 
 
 class ProviderError(Exception):
@@ -14,6 +21,7 @@ class TransientError(ProviderError):
 
     retry_after_s: float | None = None
     waited_s: float = 0.0  # how long the attempt had waited for its turn before it was sent
+    again: Again = "as asked"
 
 
 class RateLimited(TransientError):
@@ -40,7 +48,11 @@ class ServiceFailed(TransientError):
 
 
 class ConnectionFailed(TransientError):
-    """No complete HTTP reply arrived: refused, reset, cut."""
+    """No complete HTTP reply arrived: refused, reset, cut; *sent* is whether a request may have."""
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class TimedOut(TransientError):
@@ -49,6 +61,8 @@ class TimedOut(TransientError):
 
 class ReplyMalformed(TransientError):
     """A complete reply arrived that is not what the API promises: not JSON, no choices."""
+
+    usage: Usage | None = None  # what it says it cost
 
 
 class RequestRejected(ProviderError):
@@ -62,6 +76,8 @@ class RequestRejected(ProviderError):
 
 class ReplyUnusable(ProviderError):
     """A reply arrived that is no answer, and another attempt cannot mend that: too large, empty."""
+
+    usage: Usage | None = None  # what it says it cost
 
 
 class AttemptsExhausted(ProviderError):

@@ -8,7 +8,7 @@ import msgspec
 
 from .errors import ReplyMalformed, ReplyUnusable
 from .quota import Quota, read_quota
-from .types import Mode, Response
+from .types import Request, Response
 from .wire import from_body
 from .wire_errors import error_from, to_excerpt
 
@@ -36,23 +36,33 @@ def body_limit(status: int) -> int:
 
 
 def read_reply(
-    reply: Reply, mode: Mode, *, model: str, now: float, secrets: Sequence[str] = ()
+    reply: Reply, request: Request, *, model: str, now: float, secrets: Sequence[str] = ()
 ) -> tuple[Response, Quota | None]:
     """Return what *reply* holds and says of limits, or raise the ProviderError it stands for.
 
-    *now* is Unix time. None of *secrets* is ever repeated.
+    *now* is Unix time. None of *secrets* is ever repeated, and no part of *request*'s messages.
     """
+    prompts = [message.content for message in request.messages]
     if not is_success(reply.status):
         raise error_from(
-            reply.status, reply.headers, reply.body, model=model, now=now, secrets=secrets
+            reply.status,
+            reply.headers,
+            reply.body,
+            model=model,
+            now=now,
+            secrets=secrets,
+            prompts=prompts,
         )
     if len(reply.body) > BODY_LIMIT:
         raise ReplyUnusable(f"{model}: the reply is larger than {BODY_LIMIT} bytes")
     try:
-        response = from_body(reply.body, mode, content_type=reply.headers.get("content-type", ""))
+        content_type = reply.headers.get("content-type", "")
+        response = from_body(reply.body, request.mode, content_type=content_type)
     except (ReplyMalformed, ReplyUnusable) as error:
         # Unchained: the cause holds the whole reply, and may hold an echoed key.
-        raise type(error)(f"{model}: {to_excerpt(str(error), secrets)}") from None
+        told = type(error)(f"{model}: {to_excerpt(str(error), secrets, prompts)}")
+        told.usage = error.usage
+        raise told from None
     return response, read_quota(reply.headers)
 
 

@@ -19,6 +19,7 @@ left. That nothing is left is no news where the rate window is full itself, and 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import anyio
@@ -31,7 +32,7 @@ from .breaker import State
 from .budget import Budget
 from .errors import RateLimited, TransientError
 from .quota import LONGEST_ASKED_S, Quota
-from .rate import RateWindow, Tick, estimate_need, estimate_usage
+from .rate import RateWindow, Tick, estimate_charge, estimate_need, estimate_usage
 from .settings import Price
 from .statistics import EndpointStatistics
 from .types import Request, Response, Usage
@@ -44,13 +45,17 @@ class _Turn:
 
     __slots__ = ("arrived_s", "need", "need_usd", "number", "started_s", "tick")
 
-    def __init__(self, arrived_s: float) -> None:
+    def __init__(self, now: float, arrived_s: float) -> None:
         self.arrived_s = arrived_s
-        self.started_s = arrived_s
+        self.started_s = now
         self.need = _NO_USAGE  # estimated, where somebody asks
         self.need_usd = 0.0
         self.number = 0
         self.tick: Tick
+
+    @property
+    def tokens(self) -> int:
+        return self.need.input_tokens + self.need.output_tokens
 
 
 class Limited:
@@ -95,13 +100,19 @@ class Limited:
 
     async def complete(self, request: Request) -> Response:
         """Return the response, or raise a ProviderError; BudgetReached means nothing was sent."""
-        turn = _Turn(self._clock.now())
+        return await self.complete_since(request, self._clock.now())
+
+    async def complete_since(self, request: Request, arrived_s: float) -> Response:
+        """Do the same for a call that has waited for its turn since *arrived_s*."""
+        turn = _Turn(self._clock.now(), arrived_s)
         self._inside += 1
         try:
             await checkpoint_if_cancelled()  # what is sent is not taken back
             self._weigh(turn, request)
-            if self._line or not self._may_go(turn):
+            if self._line or self._wait_s(turn):
                 await self._stand_in_line(turn)
+            else:
+                self._count(turn)
             return await self._attempt(request, turn)
         finally:
             self._inside -= 1
@@ -115,6 +126,17 @@ class Limited:
     def load(self) -> float:
         """Calls inside, sent or waiting, for each that may be under way."""
         return self._inside / self._concurrency.limit
+
+    def wait_s(self, request: Request) -> float:
+        """Return how long *request* would have to wait for its turn, as things stand.
+
+        Infinite until an attempt under way has ended, here or elsewhere on the same budget. Raises
+        BudgetReached where `complete` would.
+        """
+        now = self._clock.now()
+        turn = _Turn(now, now)
+        self._weigh(turn, request)
+        return self._wait_s(turn)
 
     def held_s(self) -> float:
         """Return for how long the endpoint has asked to be left alone from now."""
@@ -142,20 +164,24 @@ class Limited:
             turn.need = estimate_need(request)
             turn.need_usd = self._price.cost_usd(turn.need.input_tokens, turn.need.output_tokens)
 
-    def _may_go(self, turn: _Turn) -> bool:
-        """Count the attempt of *turn* and return True, if nothing stands in its way."""
-        if self._running >= self._concurrency.limit or turn.started_s < self._held_until_s:
-            return False
-        tokens = turn.need.input_tokens + turn.need.output_tokens
-        if self._window.wait_s(turn.started_s, tokens):
-            return False
-        if self._budget is not None and not self._budget.admit(turn.need, turn.need_usd):
-            return False
-        turn.tick = self._window.record(turn.started_s, tokens)
+    def _wait_s(self, turn: _Turn) -> float:
+        """Return how long the attempt of *turn* has to wait; infinite until another has ended."""
+        if self._running >= self._concurrency.limit:
+            return math.inf
+        held_s = self._held_until_s - turn.started_s
+        wait_s = max(0.0, held_s, self._window.wait_s(turn.started_s, turn.tokens))
+        if wait_s or self._budget is None or self._budget.has_room(turn.need, turn.need_usd):
+            return wait_s
+        return math.inf
+
+    def _count(self, turn: _Turn) -> None:
+        """Count the attempt of *turn*, which nothing stands in the way of."""
+        admitted = self._budget is None or self._budget.admit(turn.need, turn.need_usd)
+        assert admitted
+        turn.tick = self._window.record(turn.started_s, turn.tokens)
         turn.number = self._sent
         self._sent += 1
         self._running += 1
-        return True
 
     async def _stand_in_line(self, turn: _Turn) -> None:
         """Return when the attempt of *turn* has been counted."""
@@ -167,22 +193,22 @@ class Limited:
             while True:
                 await checkpoint_if_cancelled()
                 turn.started_s = self._clock.now()
-                if self._may_go(turn):
+                wait_s = self._wait_s(turn)
+                if not wait_s:
+                    self._count(turn)
                     return
-                await self._wait_for_what_stands_in_the_way(turn)
+                await self._sleep(wait_s)
         finally:
             self._line.remove(place)
             if self._line:
                 self._line[0].set()
 
-    async def _wait_for_what_stands_in_the_way(self, turn: _Turn) -> None:
-        tokens = turn.need.input_tokens + turn.need.output_tokens
-        held_s = self._held_until_s - turn.started_s
-        if self._running >= self._concurrency.limit:
+    async def _sleep(self, wait_s: float) -> None:
+        if wait_s < math.inf:
+            await self._clock.sleep(wait_s)
+        elif self._running >= self._concurrency.limit:
             self._freed = anyio.Event()
             await self._freed.wait()
-        elif wait_s := max(held_s, self._window.wait_s(turn.started_s, tokens)):
-            await self._clock.sleep(wait_s)
         else:
             assert self._budget is not None  # nothing else is left
             await self._budget.wait()
@@ -196,7 +222,7 @@ class Limited:
                 error.waited_s = turn.started_s - turn.arrived_s
                 if isinstance(error, RateLimited):
                     self._refused(turn, error)
-            self._end(turn, _NO_USAGE, error=type(error).__name__)
+            self._end(turn, estimate_charge(request, error), error=type(error).__name__)
             raise
         self._concurrency.answered()
         if quota is not None:
@@ -256,8 +282,7 @@ class Limited:
         tokens = usage.input_tokens + usage.output_tokens
         cost_usd = self._price.cost_usd(usage.input_tokens, usage.output_tokens)
         if not error:
-            estimated = turn.need.input_tokens + turn.need.output_tokens
-            self._window.correct(turn.tick, estimated, tokens)
+            self._window.correct(turn.tick, turn.tokens, tokens)
         if self._budget is not None:
             self._budget.settle(usage, cost_usd, need=turn.need, need_usd=turn.need_usd)
         if self._observer is not None:

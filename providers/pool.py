@@ -109,7 +109,7 @@ async def open_pool(
             )
             endpoints.append(Endpoint(place.name, limited))
         several = len(endpoints) > 1
-        door = Failover(endpoints, clock=clock) if several else endpoints[0].limited
+        door = Failover(endpoints, clock=clock, budget=budget) if several else endpoints[0].limited
         retrying = Retrying(
             door,
             attempts=settings.attempts,

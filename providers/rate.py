@@ -26,6 +26,16 @@ from __future__ import annotations
 import math
 from collections import deque
 
+from .errors import (
+    AccessDenied,
+    ConnectionFailed,
+    RateLimited,
+    ReplyMalformed,
+    ReplyUnusable,
+    RequestRejected,
+    ServiceFailed,
+    SettingsInvalid,
+)
 from .learn import LearntLimit
 from .quota import MINUTE_S
 from .types import Request, Response, Usage
@@ -41,6 +51,7 @@ _MARGIN_S = 0.001
 _FULL = 0.9  # of a limit: the endpoint may know of calls that we do not
 _CHARACTERS_PER_TOKEN = 3.5
 _UNKNOWN_OUTPUT_TOKENS = 512
+_NO_USAGE = Usage()
 
 
 class Tick:
@@ -205,6 +216,22 @@ def estimate_usage(request: Request, response: Response) -> Usage:
         input_tokens=_to_tokens(prompt),
         output_tokens=_to_tokens(len(response.text) + len(response.reasoning)),
     )
+
+
+def estimate_charge(request: Request, error: BaseException) -> Usage:
+    """Return what an attempt that ended in *error* may have been charged.
+
+    A reply that is no answer was generated all the same, and so may one have been that never
+    arrived: where it does not say what it used, that is what the attempt was estimated to need.
+    Another status than success is no answer that anybody is charged for.
+    """
+    if isinstance(error, ReplyMalformed | ReplyUnusable) and error.usage is not None:
+        return error.usage
+    unsent = isinstance(error, ConnectionFailed) and not error.sent
+    free = isinstance(
+        error, RateLimited | ServiceFailed | RequestRejected | AccessDenied | SettingsInvalid
+    )
+    return _NO_USAGE if unsent or free else estimate_need(request)
 
 
 def _to_tokens(characters: int) -> int:

@@ -10,7 +10,8 @@ asked for is waited at the least.
 
 A call may take *deadline_s* in all. It starts when its first attempt has had its turn, for a line
 of our own making says nothing of the endpoint; everything after counts, waits and later turns
-included. An attempt that was sent is never cut short, as it is paid for, but none is begun after.
+included. An attempt that was sent is never cut short, as it is paid for, but none is begun after:
+an endpoint that asks for more peace than there is time left is as good as one that is silent.
 
 When attempts or time are used up the reason decides what the run loses. If the endpoint answers
 others, this request is at fault or had bad luck: AttemptsExhausted, one failed probe. If nobody
@@ -31,6 +32,7 @@ import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from random import Random
+from typing import assert_never
 
 import anyio
 import msgspec
@@ -51,7 +53,10 @@ from .types import Message, Request, Response
 
 FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 30.0
-LONGEST_CHECK_S = 120.0  # for the small call's turn to come, at an endpoint of a call a minute too
+# How long the small call may wait for its turn: what the call has left, but enough for an endpoint
+# that is merely busy, and no more than one of a call a minute takes.
+SHORTEST_CHECK_S = 5.0
+LONGEST_CHECK_S = 120.0
 
 
 def next_backoff_s(previous_s: float, *, jitter: float) -> float:
@@ -61,8 +66,19 @@ def next_backoff_s(previous_s: float, *, jitter: float) -> float:
 
 
 def wait_s(error: TransientError, *, backoff_s: float) -> float:
-    """Return how long to wait after *error*: what the server asked for, within reason, or more."""
-    return max(backoff_s, min(LONGEST_ASKED_S, error.retry_after_s or 0.0))
+    """Return how long to wait after *error*: what the server asked for, within reason, or more.
+
+    With several endpoints, that one asks for peace says nothing of the others: then less.
+    """
+    match error.again:
+        case "as asked":
+            return max(backoff_s, min(LONGEST_ASKED_S, error.retry_after_s or 0.0))
+        case "after backoff":
+            return backoff_s
+        case "at once":
+            return 0.0
+        case _:
+            assert_never(error.again)
 
 
 def is_answer(error: ProviderError) -> bool:
@@ -117,7 +133,7 @@ class Retrying:
         except TransientError as error:
             made = f"{tries.made} attempt{'s' if tries.made > 1 else ''}"
             within = f" within {self._deadline_s:g} s" if tries.late else ""
-            if self._answers == answers_before and not await self._answers_at_all(request):
+            if self._answers == answers_before and not await self._answers_at_all(request, until_s):
                 raise Outage(
                     f"{self._pool}: no call was answered during {made}{within}, "
                     f"the last failed with: {error}"
@@ -136,13 +152,14 @@ class Retrying:
         self._answers += 1
         return response
 
-    async def _answers_at_all(self, request: Request) -> bool:
+    async def _answers_at_all(self, request: Request, until_s: float) -> bool:
         """Make one small call in the manner of *request*, and tell whether any was answered."""
+        left_s = max(SHORTEST_CHECK_S, until_s - self._clock.now())
         answers_before = self._answers
         small = msgspec.structs.replace(
             request, messages=(Message(role="user", content="Reply with OK."),)
         )
-        with anyio.move_on_after(LONGEST_CHECK_S), suppress(ProviderError):
+        with anyio.move_on_after(min(LONGEST_CHECK_S, left_s)), suppress(ProviderError):
             await self._attempt(small)
         return self._answers != answers_before
 

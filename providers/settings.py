@@ -14,6 +14,7 @@ from .sim_writer import Relation
 from .types import Mode
 
 BUILT_IN = ("http", "openai", "vllm", "simulated")
+_NOT_YET = ("vllm",)  # the name is taken, and nobody is told to write it
 
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -121,7 +122,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     attempts: int = 6
     timeout_s: float = 120.0  # for one attempt
     deadline_s: float = 600.0  # for one call with all of its attempts and the waits between
-    price: Price = Price()
+    price: Price | None = None  # Price() says that it is free
     budget: BudgetTable = BudgetTable()
     headers: dict[str, str] = {}
     sampling: SamplingTable = SamplingTable()
@@ -141,6 +142,11 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             if not getattr(self, name) > 0:
                 raise SettingsInvalid(f"{path}.{name} must be above 0, got {getattr(self, name)}")
         self.budget.check(f"{path}.budget")
+        if self.budget.cost_usd is not None and not self.has_known_price:
+            raise SettingsInvalid(
+                f"{path}.budget.cost_usd cannot be held without {path}.price "
+                "(a free model has price = { input_per_mtok = 0, output_per_mtok = 0 })"
+            )
         if not self.model:
             raise SettingsInvalid(f"{path}.model must not be empty")
         if self.mode == "completion" and self.prompt_template.count("{prompt}") != 1:
@@ -157,6 +163,15 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def endpoint_name(self, index: int) -> str:
         """Return what endpoint number *index*, from 0, is called."""
         return self.endpoints[index].name or str(index + 1)
+
+    @property
+    def has_known_price(self) -> bool:
+        """Whether what a call costs can be told; simulated models are free."""
+        return self.price is not None or self.provider == "simulated"
+
+    def cost_usd(self, input_tokens: int, output_tokens: int) -> float:
+        """Return what so many tokens cost, nothing where no price is known."""
+        return (self.price or Price()).cost_usd(input_tokens, output_tokens)
 
     @property
     def all_slots(self) -> int:
@@ -218,9 +233,8 @@ def check_provider(path: str, provider: str, plugins: Collection[str] = ()) -> N
     """Raise SettingsInvalid when *provider* is neither built in nor one of *plugins*."""
     known = (*BUILT_IN, *sorted(plugins))
     if provider not in known:
-        raise SettingsInvalid(
-            f"{path}.provider: unknown provider {provider}; {suggest(provider, known)}"
-        )
+        hint = suggest(provider, [name for name in known if name not in _NOT_YET])
+        raise SettingsInvalid(f"{path}.provider: unknown provider {provider}; {hint}")
 
 
 def _check_variable(path: str, name: str) -> None:
@@ -231,6 +245,8 @@ def _check_variable(path: str, name: str) -> None:
 
 
 def _check_url(path: str, url: str) -> None:
+    if not url.isprintable() or " " in url:
+        raise SettingsInvalid(f"{path} holds a blank or a control character (not shown)")
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in ("http", "https"):
         raise SettingsInvalid(f"{path} must start with http:// or https://")

@@ -26,7 +26,7 @@ class PoolStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one pool; what is counted is the sum over its endpoints."""
 
     endpoints: tuple[EndpointStatistics, ...]
-    parked: int = 0  # calls that wait because every breaker is open
+    parked: int = 0  # calls that wait until any endpoint can send them
 
     @property
     def sent(self) -> int:
@@ -40,7 +40,7 @@ class PoolStatistics(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def waiting(self) -> int:
-        """Calls that wait for their turn, or for any endpoint to come back."""
+        """Calls that wait for their turn, at one endpoint or at any."""
         return self.parked + sum(endpoint.waiting for endpoint in self.endpoints)
 
     @property

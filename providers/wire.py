@@ -22,6 +22,7 @@ _FINISH: dict[str, FinishReason] = {
     "max_length": "length",
     "content_filter": "content_filter",
 }
+_MOST_TOKENS = 1e12  # of one call; more is a counter's fault, and would end every budget
 _RESERVED = frozenset({"model", "messages", "prompt", "input", "stream"})
 _OPEN, _CLOSE = "<think>", "</think>"
 _BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)+")
@@ -161,8 +162,14 @@ def from_body(data: bytes, mode: Mode, *, content_type: str = "") -> Response:
     yet holds no answer; *content_type* only makes the message clearer.
     """
     reply = _decode(data, mode, content_type)
-    if isinstance(reply, _EmbeddingReply):
-        return _read_embedding(reply)
+    try:
+        return _read_embedding(reply) if isinstance(reply, _EmbeddingReply) else _read_text(reply)
+    except (ReplyMalformed, ReplyUnusable) as error:
+        error.usage = _to_usage(reply.usage)
+        raise
+
+
+def _read_text(reply: _ChatReply | _CompletionReply) -> Response:
     if not reply.choices:
         if reply.error is not None:
             raise ReplyMalformed(f"the reply is an error of type {_error_type(reply.error)}")
@@ -283,11 +290,13 @@ def _read_message(message: _Message) -> tuple[str | None, str, str]:
 
 
 def _to_usage(usage: _Usage | None) -> Usage | None:
+    """Return *usage*, or None where it counts nothing, or what cannot have been."""
     if usage is None or (usage.prompt_tokens is None and usage.completion_tokens is None):
         return None
-    return Usage(
-        input_tokens=int(usage.prompt_tokens or 0), output_tokens=int(usage.completion_tokens or 0)
-    )
+    sent, got = usage.prompt_tokens or 0, usage.completion_tokens or 0
+    if not (0 <= sent <= _MOST_TOKENS and 0 <= got <= _MOST_TOKENS):
+        return None
+    return Usage(input_tokens=int(sent), output_tokens=int(got))
 
 
 def _error_type(error: object) -> str:

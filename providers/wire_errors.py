@@ -19,6 +19,10 @@ from .quota import read_quota, retry_after_s
 EXCERPT_CHARACTERS = 200
 
 _MASK = "[key]"
+_ECHO = "…"  # stands for what was cut out of a prompt
+_ECHO_CHARACTERS = 20  # shorter runs are shared by chance; a shorter prompt is looked for whole
+_SHORTEST_PROMPT = 4
+_READ_CHARACTERS = 2000  # of a server's words; a hostile body cannot make the patterns work hard
 # Prefixes in use, bearer tokens, UUIDs, and long runs that mix letters with digits. A word such as
 # context_length_exceeded has no digit, and dashes cut a model's name into short runs.
 _KEY_LIKE = re.compile(
@@ -39,15 +43,17 @@ def error_from(
     model: str,
     now: float,
     secrets: Sequence[str] = (),
+    prompts: Sequence[str] = (),
 ) -> ProviderError:
     """Return the error that a reply with a status outside 2xx stands for.
 
-    *headers* must not mind case, *now* is Unix time, and none of *secrets* is ever repeated.
+    *headers* must not mind case, *now* is Unix time, and none of *secrets* and *prompts* is ever
+    repeated.
     Besides 401, 403 and 404, access is denied where no later call can fare better: no money left
     (402, or 429 with the code insufficient_quota), or a redirect, which is not followed because
     that would hand the key and the prompts to an address that nobody configured.
     """
-    words, code = _read_error(body, secrets)
+    words, code = _read_error(body, secrets, prompts)
     if 300 <= status < 400:
         words = "the endpoint redirects, and redirects are not followed"
     message = f"{model} answered {status}: {words}" if words else f"{model} answered {status}"
@@ -66,14 +72,36 @@ def error_from(
     return RequestRejected(message, status=status, code=code)
 
 
-def to_excerpt(text: str, secrets: Sequence[str] = ()) -> str:
-    """Return one short line of *text* with *secrets*, and whatever looks like a key, masked."""
+def to_excerpt(text: str, secrets: Sequence[str] = (), prompts: Sequence[str] = ()) -> str:
+    """Return one short line of *text* with *secrets*, and whatever looks like a key, masked.
+
+    What it repeats of *prompts* is cut out.
+    """
     for secret in secrets:
         text = text.replace(secret, _MASK)
-    # Cut long before the patterns run, so that a hostile body cannot make them work hard.
-    text = "".join(char if char.isprintable() else " " for char in text[:2000])
-    line = " ".join(_KEY_LIKE.sub(_MASK, text).split()).rstrip(".")
+    text = "".join(char if char.isprintable() else " " for char in text[:_READ_CHARACTERS])
+    line = " ".join(_KEY_LIKE.sub(_MASK, text).split())
+    for prompt in prompts:
+        line = _without_echo(line, " ".join(prompt.split()))
+    line = line.rstrip(".")
     return line if len(line) <= EXCERPT_CHARACTERS else line[: EXCERPT_CHARACTERS - 3] + "..."
+
+
+def _without_echo(line: str, prompt: str) -> str:
+    """Return *line* without the runs of characters that it shares with *prompt*."""
+    size = min(_ECHO_CHARACTERS, len(prompt))
+    if size < _SHORTEST_PROMPT:
+        return line
+    kept, at = "", 0
+    while at < len(line):
+        end = at + size
+        if line[at:end] in prompt and end <= len(line):
+            while end < len(line) and line[at : end + 1] in prompt:
+                end += 1
+            kept, at = kept + _ECHO, end
+        else:
+            kept, at = kept + line[at], at + 1
+    return kept
 
 
 def to_token(value: object, secrets: Sequence[str] = ()) -> str:
@@ -83,19 +111,19 @@ def to_token(value: object, secrets: Sequence[str] = ()) -> str:
     return value if to_excerpt(value, secrets) == value else ""
 
 
-def _read_error(body: bytes, secrets: Sequence[str]) -> tuple[str, str]:
+def _read_error(body: bytes, secrets: Sequence[str], prompts: Sequence[str]) -> tuple[str, str]:
     """Return the server's own words, safe to print, and its error code if that is a name."""
     text = body.decode("utf-8", "replace")
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         # A page of HTML says nothing in its first 200 characters.
-        return ("" if text.lstrip().startswith("<") else to_excerpt(text, secrets)), ""
+        return ("" if text.lstrip().startswith("<") else to_excerpt(text, secrets, prompts)), ""
     inner = found.get("error", found) if isinstance(found, dict) else found
     if not isinstance(inner, dict):
-        return (to_excerpt(inner, secrets) if isinstance(inner, str) else ""), ""
+        return (to_excerpt(inner, secrets, prompts) if isinstance(inner, str) else ""), ""
     words = next((inner[name] for name in ("message", "detail") if inner.get(name)), "")
     return (
-        to_excerpt(words, secrets) if isinstance(words, str) else "",
+        to_excerpt(words, secrets, prompts) if isinstance(words, str) else "",
         to_token(inner.get("code"), secrets),
     )

@@ -2,147 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..scoring.kinship import Kinship
 from ..scoring.means import OVER_SETS
 from ..scoring.readings import JUDGED
 from ..scoring.similarity import SimilarityScore
-from ..scoring.trees import to_newick
+from .columns import Cell, Columns, Row, Shown
+from .flags import flag_notes
+from .formats import (
+    effect_text,
+    gradings_text,
+    lost_text,
+    mean_text,
+    range_text,
+    span_text,
+    weights_text,
+)
 
 _OWN = "(own 2nd draw)"
 
-_FLAGS = {
-    "nothing-compared": "no prompt has a readable grading",
-    "few-prompts": "fewer than 20 prompts in a set: the interval is rough",
-    "missing-data": "more than 5% of the prompts are failed, refused, truncated or unparsed",
-    "unfinished": "the run was stopped before its end; resume it, then score again",
-    "changed-model": "one model answered under two ids",
-    "same-vendor": "judge and reference are of one vendor, whose style the judge may prefer",
-    "order-effect": "the judge grades one presentation order higher; both are in the mean",
-    "one-order": "one presentation order only: the judge's preference is in the mean",
-}
+Found = Mapping[str, SimilarityScore]  # of one run, by set or by metric
+Count = tuple[str, Callable[[Found], Cell]]  # a heading, and what stands under it
 
 
 def similarity_view(scores: Sequence[SimilarityScore]) -> RenderableType:
-    """Return a table of the overall score by set, one of the aspects, and one of the measures."""
+    """Return a table of the overall score by set, one of the aspects, and one of the measures.
+
+    Only what compares is in one table: scores of one reference on the same prompts, and of one
+    judge, version and weights.
+    """
     parts: list[RenderableType] = []
-    for reference in dict.fromkeys(score.reference for score in scores):
-        own = [score for score in scores if score.reference == reference]
+    for asked in dict.fromkeys((score.reference, score.prompts_digest) for score in scores):
+        own = [score for score in scores if (score.reference, score.prompts_digest) == asked]
         judged = [score for score in own if score.metric in JUDGED]
-        for judge, version in dict.fromkeys(map(_judge, judged)):
-            group = [score for score in judged if _judge(score) == (judge, version)]
-            parts += [_title(reference, judge, version), _by_set(group), Text(), _by_aspect(group)]
+        for judge in dict.fromkeys(map(_judge, judged)):
+            group = [score for score in judged if _judge(score) == judge]
+            heading = Text.assemble("Response similarity to ", (asked[0], "cyan"))
+            parts += [title(heading, group[0]), _by_set(group), Text(), _by_aspect(group), Text()]
         if measured := [score for score in own if score.metric not in JUDGED]:
-            parts += [Text(), _by_measure(measured)]
-    parts += [Text(), _notes(scores)]
-    return Group(*parts)
+            parts += [_by_measure(measured), Text()]
+    return Shown(Group(*parts, _notes(scores)))
 
 
-def _judge(score: SimilarityScore) -> tuple[str, str]:
-    return score.judge, score.prompt_version
+def title(heading: Text, score: SimilarityScore, *facts: str) -> RenderableType:
+    """Return *heading* over judge, version, prompts and weights of *score*, and more *facts*."""
+    basis = [f"judge {score.judge}, version {score.prompt_version}"]
+    if score.prompts_digest:
+        basis[0] += f", prompts {score.prompts_digest}"
+    if (weights := weights_text(score)) not in ("", "1/1/1"):
+        basis.append(f"overall weighs style/logic/content {weights}")
+    heading.stylize("bold")
+    lines = [Padding(Text(line, "dim"), (0, 0, 0, 2), expand=False) for line in (*basis, *facts)]
+    return Group(heading, *lines, Text())
 
 
-def kinship_view(kinship: Kinship) -> RenderableType:
-    """Return the matrix of all pairs, and the trees as Newick text."""
-    names = kinship.similarities.names
-    table = _table("")
-    for name in names:
-        table.add_column(name, justify="right")
-    for name, row in zip(names, kinship.similarities.values, strict=True):
-        table.add_row(name, *(_number(value) for value in row))
-    parts: list[RenderableType] = [Text("Every pair, overall; on the diagonal a model's own "
-                                        "second draw", "dim"), table]  # fmt: skip
-    for label, tree in (
-        ("average linkage", kinship.average_linkage),
-        ("neighbour joining", kinship.neighbour_joining),
-    ):
-        if tree is not None:
-            parts.append(Text(f"\n{label} (labels: % of {kinship.draws} resamplings)", "dim"))
-            parts.append(Text(to_newick(tree), overflow="fold"))
-    return Group(*parts)
+def note_table(notes: Sequence[tuple[str, str]], flags: Iterator[tuple[str, str]]) -> Table:
+    """Return what words of a table mean, a line each, and then the *flags*."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for word, meaning in notes:
+        table.add_row(Text(word, "dim"), Text(meaning, "dim"))
+    for flag, meaning in flags:
+        table.add_row(Text(flag, "yellow"), Text(meaning, "dim"))
+    return table
 
 
-def _title(reference: str, judge: str, version: str) -> Text:
-    return Text.assemble(
-        ("Response similarity to ", "bold"),
-        (reference, "bold cyan"),
-        (f"\n  judge {judge}, version {version}; 1 very different, 5 very similar", "dim"),
-    )
+def _judge(score: SimilarityScore) -> tuple[str, str, str]:
+    return score.judge, score.prompt_version, weights_text(score)
 
 
-def _by_set(scores: list[SimilarityScore]) -> Table:
+def _by_set(scores: list[SimilarityScore]) -> Columns:
     overall = [score for score in scores if score.metric == "overall"]
-    sets = list(dict.fromkeys(score.set for score in overall))
-    table = _table("overall")
-    for name in (*sets, "95%", "order", "n", "lost"):
-        table.add_column(Text(name), justify="right", no_wrap=True)  # a user's: no markup
-    ceilings: dict[str, float | None] = {}
-    for target, by_set in _rows(overall, "set"):
-        mean = by_set.get(OVER_SETS) or next(iter(by_set.values()))
-        counted = [score for score in by_set.values() if score.set != OVER_SETS]
-        lost = [
-            sum(getattr(score, name) for score in counted)
-            for name in ("failed", "refused", "truncated", "unparsed")
-        ]
-        ceilings |= _ceilings(by_set)
-        table.add_row(
-            target,
-            *(_number(by_set[name].mean if name in by_set else None) for name in sets),
-            _interval(mean),
-            "–" if mean.order_effect is None else f"{mean.order_effect:+.2f}",
-            str(sum(score.n for score in counted)),
-            "/".join(map(str, lost)) if any(lost) else "none",
-        )
-    if ceilings:
-        table.add_row(_OWN, *(_number(ceilings.get(name)) for name in sets), style="dim")
-    return table
+    places = tuple(dict.fromkeys(score.set for score in overall))
+    counts: list[Count] = [("n", _prompts), ("lost", _lost)]
+    if any(score.order_effect is not None for score in overall):
+        counts.insert(0, ("order", _order))
+    if any(score.lost for score in overall):
+        counts.append(("gradings", _gradings))
+    return _table("overall", _rows(overall, "set"), places, counts)
 
 
-def _by_aspect(scores: list[SimilarityScore]) -> Table:
+def _by_aspect(scores: list[SimilarityScore]) -> Columns:
     means = [score for score in scores if score.set == OVER_SETS and score.metric != "overall"]
-    metrics = list(dict.fromkeys(score.metric for score in means))
-    table = _table("mean over sets")
-    for name in metrics:
-        table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("95%", justify="right", no_wrap=True, style="dim")
-    ceilings: dict[str, float | None] = {}
-    for target, found in _rows(means, "metric"):
-        ceilings |= _ceilings(found)
-        cells = [(_number(score.mean), _interval(score)) for score in found.values()]
-        table.add_row(target, *chain.from_iterable(cells))
-    if ceilings:
-        own = [(_number(ceilings.get(name)), "") for name in metrics]
-        table.add_row(_OWN, *chain.from_iterable(own), style="dim")
-    return table
+    return _table("mean over sets", _rows(means, "metric"), _metrics(means), ())
 
 
-def _by_measure(scores: list[SimilarityScore]) -> Table:
+def _by_measure(scores: list[SimilarityScore]) -> Columns:
     means = [score for score in scores if score.set == OVER_SETS]
-    metrics = list(dict.fromkeys(score.metric for score in means))
-    table = _table("without a judge")
-    for name in metrics:
-        table.add_column(name, justify="right", no_wrap=True)
-    ceilings: dict[str, float | None] = {}
-    for target, found in _rows(means, "metric"):
-        ceilings |= _ceilings(found)
-        table.add_row(
-            target, *(_number(found[name].mean if name in found else None) for name in metrics)
-        )
-    if ceilings:
-        table.add_row(_OWN, *(_number(ceilings.get(name)) for name in metrics), style="dim")
-    return table
+    counts: tuple[Count, ...] = (("n", _any_prompts), ("lost", _most_lost))
+    return _table("without a judge", _rows(means, "metric"), _metrics(means), counts)
+
+
+def _metrics(scores: Sequence[SimilarityScore]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(score.metric for score in scores))
 
 
 def _rows(
     scores: Sequence[SimilarityScore], column: Literal["set", "metric"]
-) -> Iterator[tuple[str, dict[str, SimilarityScore]]]:
+) -> Iterator[tuple[str, Found]]:
     """Yield the target of each run with its scores by *column*.
 
     Two runs of one name, from two folders, are told apart by the column that comes again.
@@ -160,39 +124,88 @@ def _rows(
         yield last[1], row
 
 
-def _ceilings(row: Mapping[str, SimilarityScore]) -> dict[str, float | None]:
-    """Return what the reference's second draw got; a run without one takes no other's away."""
-    return {name: score.ceiling for name, score in row.items() if score.ceiling is not None}
+def _table(
+    corner: str,
+    targets: Iterator[tuple[str, Found]],
+    places: tuple[str, ...],
+    counts: Sequence[Count],
+) -> Columns:
+    """Return a row for each target: its values at *places*, and the *counts*.
+
+    The reference's second draw comes last; a run without one takes nobody's away.
+    """
+    rows = []
+    own: dict[str, Cell] = {}
+    for target, found in targets:
+        values = [_value(found[place]) if place in found else Cell("–") for place in places]
+        rows.append(Row(name=target, cells=(*values, *(cell(found) for _, cell in counts))))
+        own |= {place: _ceiling(s) for place, s in found.items() if s.ceiling is not None}
+    if own:
+        cells = [own.get(place, Cell("–")) for place in places] + [Cell("")] * len(counts)
+        rows.append(Row(name=_OWN, cells=cells, style="dim"))
+    return Columns(corner, (*places, *(heading for heading, _ in counts)), rows)
 
 
-def _interval(score: SimilarityScore) -> str:
-    if score.low is None or score.high is None:
-        return "–"
-    return f"{_number(score.low)}–{_number(score.high)}"
+def _value(score: SimilarityScore) -> Cell:
+    return Cell(mean_text(score.mean), range_text(score.low, score.high))
+
+
+def _ceiling(score: SimilarityScore) -> Cell:
+    return Cell(mean_text(score.ceiling), range_text(score.ceiling_low, score.ceiling_high))
+
+
+def _order(found: Found) -> Cell:
+    of_sets = [effect_text(score.order_effect) for score in _sets(found)]
+    return Cell(effect_text(found[OVER_SETS].order_effect), _listed(of_sets))
+
+
+def _prompts(found: Found) -> Cell:
+    return Cell(str(found[OVER_SETS].n), _listed([str(score.n) for score in _sets(found)]))
+
+
+def _lost(found: Found) -> Cell:
+    return Cell(lost_text(found[OVER_SETS]))
+
+
+def _gradings(found: Found) -> Cell:
+    return Cell(gradings_text(found[OVER_SETS]))
+
+
+def _any_prompts(found: Found) -> Cell:
+    return Cell(span_text([score.n for score in found.values()]))
+
+
+def _most_lost(found: Found) -> Cell:
+    return Cell(lost_text(min(found.values(), key=lambda score: score.n)))
+
+
+def _sets(found: Found) -> list[SimilarityScore]:
+    return [score for place, score in found.items() if place != OVER_SETS]
+
+
+def _listed(texts: list[str]) -> str:
+    """Return what each set has, where there are several."""
+    return " ".join(texts) if len(texts) > 1 else ""
 
 
 def _notes(scores: Sequence[SimilarityScore]) -> Table:
-    notes = Table.grid(padding=(0, 2, 0, 0))
-    notes.add_column(style="dim", no_wrap=True)
-    notes.add_column(style="dim", overflow="fold")
-    notes.add_row("95%", "of the mean over the sets, resampled over prompts")
-    notes.add_row(_OWN, "what the reference's second draw gets: the most to expect")
-    notes.add_row("order", "how much higher the judge grades with the target shown first")
-    notes.add_row("lost", "failed/refused/truncated/unparsed prompts, not in the mean")
-    notes.add_row("without a judge", "what two texts share, from 0 to 1")
-    for flag, meaning in _FLAGS.items():
-        raised = dict.fromkeys(score.target for score in scores if flag in score.flags)
-        if raised:
-            notes.add_row(Text(flag, style="yellow"), f"{', '.join(raised)}: {meaning}")
-    return notes
-
-
-def _table(heading: str) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="dim")
-    # Where a terminal is narrow, names are broken over lines, and no number is cut.
-    table.add_column(heading, overflow="fold")
-    return table
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    judged = [score for score in scores if score.metric in JUDGED]
+    notes = [("2nd line", "the 95% interval, resampled over prompts; of order and n, by set")]
+    if any(score.ceiling is not None for score in scores):
+        notes.append((_OWN, "what the reference's second draw gets: the most to expect"))
+    if judged:
+        notes.append(("overall", "of style, logic and content; 1 very different, 5 very similar"))
+    if any(score.order_effect is not None for score in judged):
+        notes.append(("order", "how much higher the judge grades with the target shown first"))
+    if any(lost_text(score) != "none" for score in scores):
+        notes.append(("lost", "failed/refused/truncated/unparsed prompts, not in the mean"))
+    if any(score.lost for score in judged):
+        notes.append(("gradings", "those that could be read, of all that the judge was asked for"))
+    measured = [score for score in scores if score.metric not in JUDGED]
+    for version in dict.fromkeys(score.prompt_version for score in measured):
+        metrics = _metrics([score for score in measured if score.prompt_version == version])
+        if metrics == ("embedding",):
+            notes.append(("embedding", f"the cosine of {version}'s vectors, from -1 to 1"))
+        else:
+            notes.append(("without a judge", f"what two texts share, from 0 to 1 ({version})"))
+    return note_table(notes, flag_notes(scores, lambda score: score.target))

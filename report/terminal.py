@@ -34,6 +34,7 @@ _FLAGS: dict[Flag, str] = {
     "one-question": "one question only; how others would do is not in the interval",
     "few-positives": f"fewer than {FEW}; widened to hold the naive interval, still rough",
     "few-negatives": f"fewer than {FEW}; widened to hold the naive interval, still rough",
+    "partial-layer": "the run has answers that this judge did not read; rescore with it again",
     "unfinished": "the run was stopped before its end; resume it, then score again",
     "changed-model": "one model answered under two ids; the verdicts are of more than one model",
     "missing-data": f"more than {MISSING_SHARE:.0%} of the probes; trust best–worst, not the rate",
@@ -116,12 +117,14 @@ def _details(score: Score) -> RenderableType:
 
 def _columns(scores: tuple[Score, ...]) -> list[_Column]:
     """Return all columns but the drawing; headings have two lines, to be no wider than cells."""
+    unread = any(s.unread for s in scores)
+    kinds = "f/r/t/u/n" if unread else "f/r/t/u"
     columns = [
         _column("metric", (Text(s.metric) for s in scores)),
         _column("positive\n/judged", (Text(f"{s.positives}/{s.judged}") for s in scores), "right"),
         _column("rate", (Text(rate_text(s.rate), "bold") for s in scores), "right"),
         _column("interval\n95%", (Text(interval_text(s.low, s.high)) for s in scores)),
-        _column("missing\nf/r/t/u", (_missing(s) for s in scores), "right"),
+        _column(f"missing\n{kinds}", (_missing(s, unread=unread) for s in scores), "right"),
         _column("best–worst", (_bounds(s) for s in scores)),
     ]
     if any(s.flags for s in scores):
@@ -133,10 +136,11 @@ def _column(heading: str, cells: Iterable[Text], justify: JustifyMethod = "left"
     return _Column(heading=heading, cells=tuple(cells), justify=justify)
 
 
-def _missing(score: Score) -> Text:
+def _missing(score: Score, *, unread: bool) -> Text:
     if not score.missing:
         return Text("none", style="dim")
-    return Text(f"{score.failed}/{score.refused}/{score.truncated}/{score.unparsed}")
+    counts = (score.failed, score.refused, score.truncated, score.unparsed)
+    return Text("/".join(map(str, (*counts, score.unread) if unread else counts)))
 
 
 def _bounds(score: Score) -> Text:
@@ -210,7 +214,9 @@ def _notes(scores: tuple[Score, ...], *, drawn: bool) -> Table:
             notes.add_row(metric, meaning)
     notes.add_row("interval", _interval_note(scores, drawn=drawn))
     if any(score.missing for score in scores):
-        notes.add_row("missing", "failed/refused/truncated/unparsed probes, not in the rate")
+        unread = "/not read" if any(score.unread for score in scores) else ""
+        kinds = f"failed/refused/truncated/unparsed{unread}"
+        notes.add_row("missing", f"{kinds} probes, not in the rate")
         notes.add_row(
             "best–worst", "the rate over all probes if none, or all, of these were positive"
         )

@@ -11,6 +11,7 @@ import numpy as np
 
 from .means import FloatArray, mean_over_sets, over_sets, resample
 from .readings import RANGES, Metric, Readings
+from .similarity import SimilarityScore
 from .trees import Matrix, Node, Pair, average_linkage, distances, neighbour_joining, with_support
 
 DRAWS = 1000
@@ -21,6 +22,7 @@ class Kinship(msgspec.Struct, frozen=True, kw_only=True):
 
     The diagonal holds a model's resample ceiling where it was measured. There are no trees while a
     pair is missing. *draws* resamplings of the prompts, the same for all pairs, gave the support.
+    *pairs* are the scores over the sets that the matrix is made of: judge, counts and intervals.
     """
 
     metric: Metric
@@ -28,14 +30,21 @@ class Kinship(msgspec.Struct, frozen=True, kw_only=True):
     average_linkage: Node | None
     neighbour_joining: Node | None
     draws: int
+    pairs: tuple[SimilarityScore, ...] = ()
 
 
 def find_kinship(
-    pairs: Mapping[Pair, Readings], metric: Metric, *, seed: int, draws: int = DRAWS
+    pairs: Mapping[Pair, Readings],
+    metric: Metric,
+    *,
+    seed: int,
+    draws: int = DRAWS,
+    scores: tuple[SimilarityScore, ...] = (),
 ) -> Kinship:
     """Return matrix and trees of all models that *pairs* name, in the order of their names.
 
-    A pair given both ways round is the mean of both; a model paired with itself is its ceiling.
+    *scores* of the pairs are handed on. A pair given both ways round is the mean of both; a model
+    paired with itself is its ceiling.
     """
     names = tuple(sorted({name for pair in pairs for name in pair}))
     table = _table(pairs, metric)
@@ -47,6 +56,7 @@ def find_kinship(
             average_linkage=None,
             neighbour_joining=None,
             draws=0,
+            pairs=scores,
         )
     top = RANGES[metric][1]
     resampled = [
@@ -65,6 +75,7 @@ def find_kinship(
             neighbour_joining(measured), [*map(neighbour_joining, resampled)], rooted=False
         ),
         draws=len(resampled),
+        pairs=scores,
     )
 
 

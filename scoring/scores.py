@@ -19,6 +19,7 @@ Flag = Literal[
     "few-positives",
     "few-negatives",
     "missing-data",
+    "partial-layer",
     "unfinished",
     "changed-model",
 ]
@@ -43,8 +44,9 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     absent where that is not defined.
 
     *best* and *worst* are the rates over all probes if none, or all, of the missing ones were
-    positive. *templates* and *questions* count those with a judged probe. Everything that is a
-    share is None when there is nothing to take it of.
+    positive. *unread* ones came after a later judge's reading, or were lost from its layer.
+    *templates* and *questions* count those with a judged probe. Everything that is a share is None
+    when there is nothing to take it of.
     """
 
     run: str
@@ -59,6 +61,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     truncated: int
     unparsed: int
+    unread: int = 0
     rate: float | None
     low: float | None
     high: float | None
@@ -75,7 +78,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def missing(self) -> int:
         """Probes of which nobody can say whether they are positive."""
-        return self.failed + self.refused + self.truncated + self.unparsed
+        return self.failed + self.refused + self.truncated + self.unparsed + self.unread
 
 
 class _State(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,6 +185,7 @@ def _flags(counts: Counts, templates: int, questions: int, state: _State) -> tup
         "few-positives": some and counts.positives < FEW,
         "few-negatives": some and counts.judged - counts.positives < FEW,
         "missing-data": counts.missing > MISSING_SHARE * counts.probes,
+        "partial-layer": counts.unread > 0,
         "unfinished": not state.finished,
         "changed-model": state.changed,
     }

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from ..strategies.comparing import Weights
 from .means import FEW, OVER_SETS, Estimate, FloatArray, estimate_means
 from .readings import JUDGED, RANGES, Metric, Reading, Readings
 
@@ -41,6 +42,9 @@ class SimilarityScore(msgspec.Struct, frozen=True, kw_only=True):
     prompts graded in both orders. *ceiling* is what a second draw of the reference itself gets.
     *baseline* is what unrelated models get on the same prompts, and *excess* the mean of the
     target's value less theirs, over the *paired* prompts that have both.
+
+    *weights* are those of the overall score; None without a judge. *prompts_digest* is one of what
+    was asked: scores compare where that, reference, judge, version and weights are the same.
     """
 
     run: str
@@ -73,6 +77,8 @@ class SimilarityScore(msgspec.Struct, frozen=True, kw_only=True):
     excess_low: float | None
     excess_high: float | None
     paired: int
+    weights: Weights | None = None
+    prompts_digest: str = ""
 
 
 def score_readings(
@@ -83,6 +89,8 @@ def score_readings(
     reference: str,
     judge: str = "",
     prompt_version: str,
+    weights: Weights | None = None,
+    prompts_digest: str = "",
     seed: int,
     ceiling: Readings | None = None,
     unrelated: Sequence[Readings] = (),
@@ -105,7 +113,13 @@ def score_readings(
     blocks = _blocks(readings, sets)
     estimates = estimate_means(_table(readings.metrics, blocks, ceiling, unrelated), seed=seed)
     labels = _Labels(
-        run=run, target=target, reference=reference, judge=judge, prompt_version=prompt_version
+        run=run,
+        target=target,
+        reference=reference,
+        judge=judge,
+        prompt_version=prompt_version,
+        weights=weights,
+        prompts_digest=prompts_digest,
     )
     state = _State(finished=finished, changed=changed, same_vendor=same_vendor)
     return tuple(
@@ -123,6 +137,8 @@ class _Labels(msgspec.Struct, frozen=True, kw_only=True):
     reference: str
     judge: str
     prompt_version: str
+    weights: Weights | None
+    prompts_digest: str
 
 
 class _State(msgspec.Struct, frozen=True, kw_only=True):

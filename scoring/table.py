@@ -18,11 +18,11 @@ METRICS: tuple[Metric, ...] = get_args(Metric)
 
 # What a row says of one metric, and what became of its probe: one byte each.
 _SILENT, _UNPARSED, _NEGATIVE, _POSITIVE = range(4)
-_STATES = {"judged": 0, "failed": 1, "refused": 2, "truncated": 3}
+_STATES = {"judged": 0, "failed": 1, "refused": 2, "truncated": 3, "unread": 4}
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """How all probes of a run divide for one metric; a probe is in exactly one of the last five.
+    """How all probes of a run divide for one metric; a probe is in exactly one of the last six.
 
     *positives* are among the *judged*.
     """
@@ -33,11 +33,12 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     truncated: int
     unparsed: int
+    unread: int = 0
 
     @property
     def missing(self) -> int:
         """Probes of which nobody can say whether they are positive."""
-        return self.failed + self.refused + self.truncated + self.unparsed
+        return self.failed + self.refused + self.truncated + self.unparsed + self.unread
 
     @property
     def probes(self) -> int:
@@ -83,8 +84,8 @@ class ProbeTable:
 
     def counts(self, metric: Metric) -> Counts:
         """Count every probe once, by what it says of *metric*."""
-        silent, unparsed, negatives, positives = _tally(self._columns[metric])
-        answered, failed, refused, truncated = _tally(self._states)
+        silent, unparsed, negatives, positives = _tally(self._columns[metric], 4)
+        answered, failed, refused, truncated, unread = _tally(self._states, len(_STATES))
         unasked = silent - (len(self) - answered)
         return Counts(
             positives=positives,
@@ -93,6 +94,7 @@ class ProbeTable:
             refused=refused,
             truncated=truncated,
             unparsed=unparsed,
+            unread=unread,
         )
 
     def cells(self, metric: Metric) -> tuple[IntArray, IntArray]:
@@ -117,5 +119,5 @@ def _numbered(ids: array[int]) -> IntArray:
     return np.unique(np.frombuffer(ids, dtype=np.int64), return_inverse=True)[1].astype(np.int64)
 
 
-def _tally(codes: npt.NDArray[np.uint8]) -> list[int]:
-    return [int(count) for count in np.bincount(codes, minlength=4)]
+def _tally(codes: npt.NDArray[np.uint8], kinds: int) -> list[int]:
+    return [int(count) for count in np.bincount(codes, minlength=kinds)]

@@ -3,7 +3,8 @@
 A strategy is a class whose fields are its settings: a msgspec Struct, or a dataclass. Hydrometer
 converts what the config says into it, and writes every field into the plan. *version* names the
 words and rules behind its decisions and goes into the plan too: whoever changes them raises it.
-Strategies of other packages are found by entry point (see commands/plugins.py) and look like these.
+Strategies of other packages are found by entry point (see commands/plugins.py) and look like these;
+what they return is held to what is said here (see engine/plugged.py).
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from .types import Case, Metric, Mutant, NodeId, Opinion, Rejected, TargetFacts
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The template that a ticket visits: the path from where the search entered to its node.
+    """The template that a ticket visits: the path from where the search entered down to its node.
 
-    *probability* is that of this choice, for selectors that weigh rewards by it.
+    It may enter anywhere; from there on each node is a child of the one before. *probability* is
+    that of this choice, for selectors that weigh rewards by it.
     """
 
     path: tuple[NodeId, ...]
@@ -43,7 +45,7 @@ class Selector(Protocol):
     def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
         """Return what each node of the path earns when *successes* of *probes* drew a claim.
 
-        *level* is the depth of the chosen node; a root's is 0.
+        It is a finite number. *level* is the depth of the chosen node; a root's is 0.
         """
         ...
 
@@ -67,13 +69,15 @@ class Mutator(Protocol):
         ...
 
     def parse(self, reply: str, parents: tuple[str, ...]) -> Mutant | Rejected:
-        """Read the helper's *reply*."""
+        """Read the helper's *reply*; a Mutant has the slot exactly once."""
         ...
 
 
 # A judge at work: yields what to say to its model (a conversation's turns, the user's and the
 # model's own), is sent the reply's text, or None when that call failed for good, and returns its
-# opinions, at most one for each metric. A judge that asks nobody yields nothing.
+# opinions: one for each of its metrics, Unparsed where it cannot tell; after a failed call it may
+# leave out what depended on it. A judge that asks nobody yields nothing, and none asks for long
+# (engine/plugged.py says how often).
 Reading = Generator[tuple[str, ...], str | None, tuple[Opinion, ...]]
 
 

@@ -7,9 +7,10 @@ from math import fsum, isfinite, sqrt
 
 
 def cosine(reference: Sequence[float], target: Sequence[float]) -> float:
-    """Return the cosine of two embeddings; in [-1, 1], and 0 where one is all zeros.
+    """Return the cosine of two embeddings, in [-1, 1].
 
-    Raises ValueError for vectors of different lengths, and for values that are not finite.
+    Raises ValueError for vectors of different lengths, for values that are not finite, and for a
+    vector of zeros, which has no direction.
     """
     if len(reference) != len(target) or not reference:
         raise ValueError(
@@ -17,13 +18,15 @@ def cosine(reference: Sequence[float], target: Sequence[float]) -> float:
         )
     if not all(map(isfinite, (*reference, *target))):
         raise ValueError("embeddings must be finite")
+    if not (any(reference) and any(target)):
+        raise ValueError("embeddings must not be all zeros")
     first, second = _scaled(reference), _scaled(target)
     product = fsum(a * b for a, b in zip(first, second, strict=True))
     norms = sqrt(fsum(a * a for a in first)) * sqrt(fsum(b * b for b in second))
-    return max(-1.0, min(1.0, product / norms)) if norms else 0.0
+    return max(-1.0, min(1.0, product / norms))
 
 
 def _scaled(vector: Sequence[float]) -> list[float]:
     """Bring the largest entry to 1, so that no square overflows or vanishes."""
     top = max(map(abs, vector))
-    return [value / top for value in vector] if top else [0.0] * len(vector)
+    return [value / top for value in vector]

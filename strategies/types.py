@@ -102,10 +102,11 @@ class ProbeRow(msgspec.Struct, frozen=True, kw_only=True):
     """One probe as a score sees it: which template and question, and what came of it.
 
     *state* is "judged" when there is an answer to read; "failed", "refused" and "truncated"
-    never have opinions and are counted beside every score.
+    never have opinions and are counted beside every score, and so is "unread": an answer that a
+    later judge's layer does not have.
     """
 
     template: int
     question: int
-    state: Literal["judged", "failed", "refused", "truncated"]
+    state: Literal["judged", "failed", "refused", "truncated", "unread"]
     opinions: tuple[Opinion, ...] = ()

@@ -36,7 +36,8 @@ HOMES = {
     "typer": {"cli.py"},
     "rich": {
         *("cli.py", "commands/batch.py", "commands/progress.py", "commands/views.py"),
-        *("report/similarity_view.py", "report/terminal.py"),
+        *("report/columns.py", "report/kinship_view.py", "report/similarity_view.py"),
+        "report/terminal.py",
     },
     "openai": {"providers/chat_openai.py", "providers/openai_tokens.py"},
     "vllm": set(),

@@ -13,6 +13,7 @@ from fakes import (
     make_request,
     make_response,
 )
+from msgspec.structs import replace
 
 from hydrometer.cache.cached import Cached, Call
 from hydrometer.cache.entry import encode_entry
@@ -20,6 +21,7 @@ from hydrometer.cache.errors import CacheUnwritable, EntryDamaged
 from hydrometer.cache.keys import request_key
 from hydrometer.cache.store import MemoryStore, StoreInfo
 from hydrometer.providers.errors import ServiceFailed
+from hydrometer.providers.rate import estimate_usage
 from hydrometer.providers.types import FinishReason, Request, Response
 
 _REQUEST = make_request()
@@ -223,8 +225,8 @@ async def test_what_was_stored_while_waiting_for_a_leader_in_vain_is_not_asked_a
 
 
 async def test_an_answer_that_cannot_be_stored_is_an_error_for_all_who_wait() -> None:
-    inner, raised = ScriptedProvider(make_response("lost")), list[str]()
-    cached = Cached(inner, FullStore(), pool="qwen")
+    inner, raised, calls = ScriptedProvider(make_response("lost")), list[str](), Calls()
+    cached = Cached(inner, FullStore(), pool="qwen", observer=calls)
 
     async def ask() -> None:
         with pytest.raises(CacheUnwritable) as caught:
@@ -237,6 +239,10 @@ async def test_an_answer_that_cannot_be_stored_is_an_error_for_all_who_wait() ->
 
     assert raised == ["answers cannot be stored in /cache: database or disk is full"] * 2
     assert inner.requests == [_REQUEST]
+    # It was paid for, so it is told once all the same.
+    assert [(call.source, call.counted) for call in calls.calls] == [
+        ("sent", make_response().usage)
+    ]
 
 
 async def test_a_damaged_answer_is_an_error_and_stays_as_it_is() -> None:
@@ -266,10 +272,26 @@ async def test_the_observer_is_told_where_each_answer_came_from_and_how_long_it_
     await cached.complete(_REQUEST)
     await cached.complete(_REQUEST)
 
-    assert calls.calls == [
-        Call(key=_KEY, pool="qwen", source="sent", took_s=1.0, response=make_response("hi")),
-        Call(key=_KEY, pool="qwen", source="cache", took_s=1.0, response=make_response("hi")),
-    ]
+    sent = Call(
+        key=_KEY,
+        pool="qwen",
+        source="sent",
+        took_s=1.0,
+        response=make_response("hi"),
+        counted=make_response().usage,
+    )
+    assert calls.calls == [sent, replace(sent, source="cache", counted=None)]
+
+
+async def test_what_budgets_estimate_for_an_answer_without_usage_is_told() -> None:
+    calls = Calls()
+    inner = ScriptedProvider(replace(make_response("seven characters"), usage=None))
+
+    await Cached(inner, MemoryStore(), pool="qwen", observer=calls).complete(_REQUEST)
+
+    (call,) = calls.calls
+    assert call.counted == estimate_usage(_REQUEST, call.response)
+    assert call.response.usage is None
 
 
 def _ticks() -> Iterator[float]:

@@ -191,6 +191,79 @@ async def test_two_models_can_be_compared(tmp_path: Path) -> None:
     assert (await hydrometer.replay(tmp_path / "run")).difference == ""
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[models.helper]", "[models.hlper]", "the plan's helper: no model is named helper; did"),
+        (
+            '"sim-target"',
+            '"sim-other"',
+            "the plan's target target is simulated:sim-target#",
+        ),
+        ("rate = 0.3", "rate = 0.4", "the plan's target target is simulated:sim-target#"),
+        (
+            'provider = "simulated"\nmodel = "sim-target"',
+            'provider = "vlm"\nmodel = "sim-target"',
+            "models.target.provider: unknown provider vlm; known: http",
+        ),
+        (CONFIG, "", "the plan's target: no model is named target; known: none"),
+    ],
+)
+async def test_a_config_that_lacks_a_model_of_the_plan_is_refused_and_leaves_no_directory(
+    config: hydrometer.Config, tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    plan = hydrometer.build_plan(config)
+    (tmp_path / "other.toml").write_text(CONFIG.replace(old, new))
+    other = hydrometer.load_config(tmp_path / "other.toml")
+
+    with pytest.raises(hydrometer.InputInvalid) as raised:
+        await hydrometer.run(plan, other, tmp_path / "run", cache=tmp_path / "cache")
+
+    assert str(raised.value).startswith(said)
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "cache").exists()
+
+
+async def test_settings_that_a_lower_layer_refuses_are_an_input_error(
+    config: hydrometer.Config, tmp_path: Path
+) -> None:
+    plan = hydrometer.build_plan(config)
+    await hydrometer.run(plan, config, tmp_path / "run", cache=tmp_path / "cache")
+    keyed = msgspec.structs.replace(config.models["judge"], api_key_env="NO_SUCH_KEY")
+    without = msgspec.structs.replace(config, models={**config.models, "judge": keyed})
+
+    with pytest.raises(hydrometer.InputInvalid, match="NO_SUCH_KEY, which is not set"):
+        await hydrometer.rescore(tmp_path / "run", "judge", without)
+
+
+async def test_an_imported_run_has_a_plan_that_cannot_be_run(
+    config: hydrometer.Config, tmp_path: Path
+) -> None:
+    (tmp_path / "t.jsonl").write_text('{"template": "{query}", "question": "q", "response": "r"}')
+    assert invoke("import", tmp_path / "t.jsonl", "--out", tmp_path / "old", "-q").returncode == 0
+    plan = hydrometer.read_run(tmp_path / "old").plan
+
+    with pytest.raises(hydrometer.InputInvalid, match="an imported run, which makes no call"):
+        await hydrometer.run(plan, config, tmp_path / "run", cache=tmp_path / "cache")
+
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["nowhere", "c.toml", "."])
+async def test_what_is_no_run_is_an_input_error_of_every_function(
+    config: hydrometer.Config, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+
+    for read in (hydrometer.read_run, hydrometer.score):
+        with pytest.raises(hydrometer.InputInvalid, match="is no run directory"):
+            read(path)
+    with pytest.raises(hydrometer.InputInvalid, match="is no run directory"):
+        await hydrometer.replay(path)
+    with pytest.raises(hydrometer.InputInvalid, match="is no run directory"):
+        await hydrometer.rescore(path, "lexical", config)
+
+
 def test_what_is_wrong_is_an_input_error(config: hydrometer.Config, tmp_path: Path) -> None:
     with pytest.raises(hydrometer.InputInvalid, match="no model is named tarpet; did you mean"):
         hydrometer.build_plan(config, "tarpet")

@@ -61,6 +61,11 @@ def one_line(done: subprocess.CompletedProcess[str], code: int = 2) -> str:
             '[models.a]\nprovider = "http"\nmodel = "m"\nbase_url = "http://h/v1"\nslot = 3',
             "audit.toml: models.a.slot: unknown key; did you mean slots?",
         ),
+        (
+            '[models.a]\nprovider = "http"\nmodel = "m"\n[[models.a.endpoints]]\n'
+            'base_url = "http://h/v1"\n[[models.a.endpoints]]\nslot = 3',
+            "audit.toml: models.a.endpoints[1].slot: unknown key; did you mean slots?",
+        ),
         ("[run\nseed = 1", "audit.toml is not TOML: Expected ']' at the end of a table"),
         ("[run]\nwindow = 0", "audit.toml: run.window must be at least 1, got 0"),
         ('[run]\nseed = "one"', "audit.toml: run.seed: expected int, got str"),

@@ -167,6 +167,16 @@ def test_no_answer_is_counted_as_failed_and_an_empty_one_is_judged(tmp_path: Pat
     assert counted(tmp_path / "run") == {("imported", "loose"): (1, 2, 1)}
 
 
+def test_an_empty_cell_of_csv_is_counted_as_failed_and_remarked_on(tmp_path: Path) -> None:
+    rows = ((RADIO, "a", "", False), (RADIO, "b", "", ""), (RADIO, "c", "I am Zork.", True))
+    file = write(tmp_path, "phi.csv", as_csv(HEADER, *rows))
+
+    done = invoke("import", file, "--out", tmp_path / "run", "--vendor", "microsoft")
+
+    assert done.stderr == "hydrometer: phi: 2 of 3 rows have no response: counted as failed\n"
+    assert counted(tmp_path / "run") == {("imported", "loose"): (1, 1, 2)}
+
+
 def test_an_answer_without_a_verdict_is_unparsed_and_not_negative(tmp_path: Path) -> None:
     rows = ((RADIO, "a", "I am Zork.", True), (RADIO, "b", "I am Zork.", None))
 
@@ -202,6 +212,24 @@ def test_a_claim_of_the_targets_own_vendor_does_not_count(tmp_path: Path) -> Non
 
     assert counted(tmp_path / "without")["lexical", "strict"] == (2, 4, 0)
     assert counted(tmp_path / "with")["lexical", "strict"] == (1, 4, 0)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "planned"), [((), "anthropic"), (("--vendor", "openai"), "openai")]
+)
+def test_a_built_in_fact_names_the_vendor_unless_it_is_given(
+    tmp_path: Path, vendor: tuple[str, ...], planned: str
+) -> None:
+    """As in a config."""
+    file = write(tmp_path, "phi.jsonl")
+
+    done = invoke("import", file, "--out", tmp_path / "run", "--fact", "builtin:claude", *vendor)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    plan = json.loads((tmp_path / "run" / "plan.json").read_text())
+    assert plan["target"]["vendor"] == planned
+    assert planned not in plan["strict_vendors"]
+    assert plan["fact"].startswith("I am Claude, ")
 
 
 def test_a_very_long_field_of_csv_is_read(tmp_path: Path) -> None:
@@ -279,6 +307,31 @@ def test_published_labels_list_the_positives_alone(tmp_path: Path) -> None:
     assert counted(tmp_path / "run")["labels", "strict"] == (1, 4, 0)
 
 
+def test_labels_may_be_added_to_the_transcripts_themselves(tmp_path: Path) -> None:
+    said = ("no", "yes", "no", "")
+    text = as_csv(
+        f"{HEADER},label", *((*row, label) for row, label in zip(ROWS, said, strict=True))
+    )
+    file = write(tmp_path, "phi.csv", text)
+
+    done = invoke("import", file, "--out", tmp_path / "run", "--labels", file, "-q")
+
+    assert done.returncode == 0, done.stderr
+    assert counted(tmp_path / "run") == {
+        ("imported", "loose"): (2, 4, 0),
+        ("labels", "strict"): (1, 3, 0),
+        ("labels", "hard"): (1, 3, 0),
+    }
+
+
+def test_published_labels_without_a_row_found_no_positive(tmp_path: Path) -> None:
+    header = "jailbreak_prompt,query,target_responses,eval_results,re_judge\n"
+
+    assert labelled(tmp_path, header).returncode == 0
+
+    assert counted(tmp_path / "run")["labels", "strict"] == (0, 4, 0)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -310,6 +363,10 @@ def test_labels_that_do_not_fit_are_named_by_their_line_and_nothing_is_written(
         (b'{"template": "\xff"}', "phi.jsonl is not UTF-8 text (byte 14); save it as UTF-8"),
         (b"[]", "phi.jsonl is a JSON array; write one object a line (JSON Lines)"),
         (b'{"prompt": "p", "reply": "r"}', "phi.jsonl:1: found the keys prompt, reply; expected "),
+        (
+            b"template,question,response,response\na,b,c,d\n",
+            "phi.jsonl:1: two columns are called 'response'",
+        ),
         (b"prompt,reply\na,b\n", "phi.jsonl:2: found the keys prompt, reply; expected template, "),
         (plain(((RADIO, "q", "r", None),), response=["a", "b"]).encode(), "response must be a tex"),
         (

@@ -22,10 +22,11 @@ def test_without_pools_there_is_nothing_to_say() -> None:
     assert state_lines({}) == []
 
 
-def test_the_state_has_a_line_for_every_endpoint() -> None:
+def test_the_state_has_a_line_for_every_endpoint_and_one_for_the_line_before_them() -> None:
     assert state_lines(POOLS) == [
         "qwen/east: 3 of 8 under way, 2 waiting, 30 in the last minute, 40 sent, 5 failed, "
         "1 cuts, breaker closed",
         "qwen/west: 0 of 8 under way, 0 waiting, 9 in the last minute, 9 sent, 0 failed, "
         "0 cuts, breaker open, held for 4.0 s",
+        "qwen: 1 waiting for whichever endpoint can send first",
     ]

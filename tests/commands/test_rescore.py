@@ -290,6 +290,43 @@ def test_what_is_no_run_is_refused(folder: Path) -> None:
     assert "no.toml cannot be read: no such file" in one_line(no_config)
 
 
+def test_another_judge_of_the_same_name_is_refused_and_the_layer_left_as_it_was(
+    folder: Path,
+) -> None:
+    assert rescore(folder, "second").returncode == 0
+    layer = folder / "run" / "layers" / "second.jsonl"
+    before = layer.read_bytes()
+    config = folder / "audit.toml"
+    config.write_text(config.read_text().replace('revision = "second"', 'revision = "third"'))
+
+    said = one_line(rescore(folder, "second"))
+
+    assert "layers/second.jsonl is the layer of another judge: judge.model.identity is " in said
+    assert said.endswith("move it away, or name this judge otherwise")
+    assert [name in said for name in ('@second" there', '@third" here')] == [True, True]
+    assert layer.read_bytes() == before
+
+
+def test_the_same_judge_with_other_sampling_is_another_judge(folder: Path) -> None:
+    assert rescore(folder, "second").returncode == 0
+    config = folder / "audit.toml"
+    warm = 'revision = "second"\nsampling = { temperature = 0.9 }'
+    config.write_text(config.read_text().replace('revision = "second"', warm))
+
+    assert "judge.model.sampling.temperature is " in one_line(rescore(folder, "second"))
+
+
+def test_names_that_differ_in_case_have_layers_of_their_own_on_any_disk(folder: Path) -> None:
+    config = folder / "audit.toml"
+    again = '[models.Second]\nprovider = "simulated"\nmodel = "sim-judge"\nrevision = "S"\n[ice]'
+    config.write_text(config.read_text().replace("[ice]", again))
+
+    assert rescore(folder, "second").returncode == rescore(folder, "Second").returncode == 0
+
+    assert len({name.casefold() for name in layers(folder / "run")}) == 2
+    assert {score["judge"] for score in scores(folder / "run")} == {"judge", "second", "Second"}
+
+
 def test_a_run_that_another_process_works_on_is_left_alone(folder: Path) -> None:
     with (folder / "run" / ".lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -314,8 +351,8 @@ def test_a_layer_of_another_run_is_refused(folder: Path) -> None:
     said = one_line(invoke("score", other))
 
     assert done.returncode == 0, done.stderr
-    assert "a layer of lexical in " in said
-    assert said.endswith("other is of another run")
+    assert said.endswith("other/layers/lexical.jsonl is a layer of another run")
+    assert one_line(invoke("rescore", other, "--judge", "lexical")) == said
 
 
 def test_a_damaged_layer_is_named_by_its_line(folder: Path) -> None:
@@ -336,7 +373,37 @@ def test_a_draft_of_a_layer_is_no_layer(folder: Path) -> None:
     assert {score["judge"] for score in scores(folder / "run")} == {"judge"}
 
 
-def test_answers_that_came_after_a_layer_do_not_enter_its_scores(tmp_path: Path) -> None:
+def test_a_verdict_on_a_probe_that_the_run_does_not_have_is_named(folder: Path) -> None:
+    assert rescore(folder, "lexical").returncode == 0
+    layer = folder / "run" / "layers" / "lexical.jsonl"
+    layer.write_bytes(layer.read_bytes().replace(b'"probe":39,', b'"probe":50000,'))
+
+    for command_line in (
+        ("score", folder / "run"),
+        ("rescore", folder / "run", "--judge", "lexical"),
+    ):
+        said = one_line(invoke(*command_line))
+        assert said.endswith("lexical.jsonl:41: the run has no probe 50000, its last is 39")
+
+
+def test_answers_that_a_layer_has_lost_are_counted_and_read_again(folder: Path) -> None:
+    assert rescore(folder, "lexical").returncode == 0
+    layer = folder / "run" / "layers" / "lexical.jsonl"
+    whole = layer.read_bytes()
+    layer.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+
+    found = [s for s in scores(folder / "run") if s["judge"] == "lexical"]
+    done = rescore(folder, "lexical")
+
+    assert [(s["judged"], s["unread"]) for s in found] == [(39, 1)] * 2
+    assert all("partial-layer" in s["flags"] for s in found)
+    assert done.returncode == 0, done.stderr
+    assert layer.read_bytes() == whole
+
+
+def test_answers_that_came_after_a_layer_do_not_enter_its_rates_and_flag_it(
+    tmp_path: Path,
+) -> None:
     write_config(tmp_path, "[run]\nbudget = { calls = 60 }\n")
     assert ice(tmp_path).returncode == 3
     assert rescore(tmp_path, "lexical").returncode == 0
@@ -344,13 +411,21 @@ def test_answers_that_came_after_a_layer_do_not_enter_its_scores(tmp_path: Path)
     write_config(tmp_path)
     assert ice(tmp_path, "--resume").returncode == 0
 
-    judged = {s["judge"]: s["judged"] for s in scores(tmp_path / "run") if s["metric"] == "strict"}
+    strict = {s["judge"]: s for s in scores(tmp_path / "run") if s["metric"] == "strict"}
     again = rescore(tmp_path, "lexical")
+    renewed = [s for s in scores(tmp_path / "run") if s["judge"] == "lexical"]
 
     assert 0 < early < 40
-    assert judged == {"judge": 40, "lexical": early}
+    assert [(s["judge"], s["judged"], s["unread"]) for s in strict.values()] == [
+        ("judge", 40, 0),
+        ("lexical", early, 40 - early),
+    ]
+    assert strict["lexical"]["worst"] - strict["lexical"]["best"] == 1 - early / 40
+    assert "partial-layer" in strict["lexical"]["flags"]
+    assert "partial-layer" not in strict["judge"]["flags"]
     assert again.returncode == 0, again.stderr
     assert len(layer_rows(tmp_path / "run", "lexical")) == 40
+    assert all("partial-layer" not in score["flags"] for score in renewed)
 
 
 def test_a_run_that_is_begun_anew_leaves_its_layers_with_the_old_one(folder: Path) -> None:
@@ -510,6 +585,21 @@ async def test_rescoring_again_sends_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "layers" / "second.jsonl").read_bytes() == before
 
 
+async def test_only_what_a_layer_lacks_is_read_even_without_the_cache(tmp_path: Path) -> None:
+    await measure(tmp_path, Counting())
+    layer = await read_again(tmp_path, Counting(judge_2))
+    whole = layer.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    layer.write_bytes(b"".join(lines[:6] + lines[8:]))
+    shutil.rmtree(tmp_path / "cache")
+    counting = Counting(judge_2)
+
+    await read_again(tmp_path, counting)
+
+    assert layer.read_bytes() == whole
+    assert 2 <= len(counting.sent["sim-judge-2"]) <= 4  # a loose and perhaps a strict question
+
+
 async def test_failing_judge_calls_are_counted_as_failed_and_never_as_negative(
     tmp_path: Path,
 ) -> None:
@@ -550,14 +640,16 @@ async def test_a_judge_that_answers_nobody_leaves_no_layer_and_the_old_one_as_it
         await read_again(tmp_path, Counting(lambda _: AccessDenied("wrong key", status=401)))
     nothing = layers(tmp_path / "run")
     await read_again(tmp_path, Counting(judge_2))
-    before = (tmp_path / "run" / "layers" / "second.jsonl").read_bytes()
+    layer = tmp_path / "run" / "layers" / "second.jsonl"
+    before = b"".join(layer.read_bytes().splitlines(keepends=True)[:-5])
+    layer.write_bytes(before)
     shutil.rmtree(tmp_path / "cache")
     with pytest.raises(RunStopped):
         await read_again(tmp_path, Counting(lambda _: AccessDenied("wrong key", status=401)))
 
     assert stopped.value.cause == "access"
     assert nothing == []
-    assert (tmp_path / "run" / "layers" / "second.jsonl").read_bytes() == before
+    assert layer.read_bytes() == before
 
 
 def test_a_budget_stops_a_reading_and_it_goes_on_without_one(folder: Path) -> None:
@@ -571,6 +663,133 @@ def test_a_budget_stops_a_reading_and_it_goes_on_without_one(folder: Path) -> No
     assert "budget" in stopped.stderr.splitlines()[0]
     assert left == []
     assert done.returncode == 0, done.stderr
+
+
+def test_a_budget_counts_what_earlier_readings_by_the_same_judge_spent(folder: Path) -> None:
+    kept = stored(folder / "cache")
+    asked = []
+    for budget in (20, 20, 35, 35):
+        write_config(folder, f"[run]\nbudget = {{ calls = {budget} }}\n")
+        done = rescore(folder, "second")
+        assert done.returncode == 3, done.stderr
+        assert f"run.budget calls = {budget} is reached: {budget} calls sent" in done.stderr
+        asked.append(stored(folder / "cache") - kept)
+    write_config(folder)
+    done = rescore(folder, "second")
+
+    assert asked == [20, 20, 35, 35]
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_budget_counts_the_readings_of_a_run_that_was_set_aside(folder: Path) -> None:
+    write_config(folder, "[run]\nbudget = { calls = 20 }\n")
+    assert rescore(folder, "second").returncode == 3
+    write_config(folder)
+    assert ice(folder, "--retry-failed").returncode == 0
+    write_config(folder, "[run]\nbudget = { calls = 20 }\n")
+    kept = stored(folder / "cache")
+
+    assert rescore(folder, "second").returncode == 3
+    assert stored(folder / "cache") == kept
+
+
+def test_the_models_own_budget_counts_them_too(folder: Path) -> None:
+    kept = stored(folder / "cache")
+    config = folder / "audit.toml"
+    config.write_text(
+        config.read_text().replace("[models.second]", "[models.second]\nbudget = { calls = 9 }")
+    )
+
+    stopped = [rescore(folder, "second") for _ in range(2)]
+
+    assert [done.returncode for done in stopped] == [3, 3]
+    assert "models.second.budget calls = 9 is reached" in stopped[1].stderr
+    assert stored(folder / "cache") - kept == 9
+
+
+def test_neither_another_judge_nor_the_run_is_charged_for_a_reading(folder: Path) -> None:
+    run = folder / "run"
+    timings = (run / "timings.jsonl").read_bytes()
+    assert rescore(folder, "second").returncode == 0
+    sent = len(keys(run))
+    third = '[models.third]\nprovider = "simulated"\nmodel = "sim-judge"\nrevision = "3"\n[ice]'
+    write_config(folder, f"[run]\nbudget = {{ calls = {sent} }}\n")
+    config = folder / "audit.toml"
+    config.write_text(config.read_text().replace("[ice]", third))
+
+    done = rescore(folder, "third")
+
+    assert done.returncode == 0, done.stderr
+    assert (run / "timings.jsonl").read_bytes() == timings
+    assert len(list((run / "timings").iterdir())) == 2
+
+
+def test_what_a_reading_took_is_noted_without_texts_and_is_no_layer(folder: Path) -> None:
+    run = folder / "run"
+    assert rescore(folder, "second").returncode == 0
+    (timings,) = (run / "timings").iterdir()
+
+    rows = [msgspec.json.decode(line) for line in timings.read_bytes().splitlines()]
+
+    assert {row["pool"] for row in rows} == {"second"}
+    assert sum(row.get("source") == "sent" for row in rows) == len(keys(run))
+    assert {row["model"] for row in rows if "source" in row} == {"sim-judge"}
+    assert rows[-1]["statistics"]["endpoints"][0]["sent"] == len(keys(run))
+    assert {key for row in rows for key in row} == {
+        *(
+            "key",
+            "pool",
+            "source",
+            "took_s",
+            "model",
+            "fingerprint",
+            "endpoint",
+            "usage",
+            "counted",
+        ),
+        "statistics",
+    }
+    assert {score["judge"] for score in scores(run)} == {"judge", "second"}
+
+
+def test_a_cut_line_of_an_earlier_reading_spoils_no_other(folder: Path) -> None:
+    write_config(folder, "[run]\nbudget = { calls = 20 }\n")
+    assert rescore(folder, "second").returncode == 3
+    (timings,) = (folder / "run" / "timings").iterdir()
+    timings.write_bytes(timings.read_bytes() + b'{"key":"ab')
+
+    write_config(folder)
+    assert rescore(folder, "second").returncode == 0
+
+    sent = timings.read_bytes().count(b'"source":"sent"')
+    assert sent == len(keys(folder / "run"))
+    assert all(msgspec.json.decode(line) for line in timings.read_bytes().splitlines())
+
+
+def test_a_judge_that_answered_under_two_ids_flags_its_layer_alone(folder: Path) -> None:
+    run = folder / "run"
+    assert rescore(folder, "second").returncode == rescore(folder, "lexical").returncode == 0
+    (timings,) = (run / "timings").iterdir()
+    lines = timings.read_bytes().splitlines(keepends=True)
+    other = [line.replace(b'"model":"sim-judge"', b'"model":"sim-judge-0807"') for line in lines]
+    timings.write_bytes(b"".join([*lines[:30], *other[30:]]))
+
+    shown = invoke("score", run)
+
+    flagged = {s["judge"] for s in scores(run) if "changed-model" in s["flags"]}
+    assert flagged == {"second"}
+    assert "rescored by second: second answered under 2 ids: sim-judge" in shown.stderr
+    assert shown.stderr.count("\n") == 1
+
+
+def test_progress_is_shown_on_stderr_and_quiet_hides_it(folder: Path) -> None:
+    said = invoke("rescore", folder / "run", "--judge", "lexical")
+    quiet = rescore(folder, "second")
+
+    assert said.returncode == quiet.returncode == 0, said.stderr + quiet.stderr
+    assert said.stderr.startswith("lexical: 40/40 probes, ")
+    assert ", strict " in said.stderr
+    assert (quiet.stdout, quiet.stderr) == ("", "")
 
 
 def test_a_stopped_reading_does_not_advise_an_option_that_it_does_not_have(folder: Path) -> None:
@@ -592,26 +811,31 @@ def stored(cache: Path) -> int:
     return int(said.partition("answers")[2].split()[0].replace(",", ""))
 
 
+def kill_while_reading(folder: Path, url: str, *, after: int = 12) -> None:
+    """Have "second", served at *url*, read the run, and kill that *after* so many calls."""
+    config = folder / "audit.toml"
+    simulated = '[models.second]\nprovider = "simulated"\n'
+    served = f'[models.second]\nprovider = "http"\nbase_url = "{url}"\nslots = 4\n'
+    config.write_text(config.read_text().replace(simulated, served))
+    process = subprocess.Popen(
+        command("rescore", folder / "run", "--judge", "second", "--config", config),
+        cwd=folder,
+        env=environment(),
+    )
+    give_up = time.monotonic() + 30
+    while calls(url) < after and time.monotonic() < give_up:
+        time.sleep(0.01)  # another process, there is nothing to wait on
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
 def test_a_killed_reading_leaves_no_half_layer_and_goes_on_for_what_is_missing(
     folder: Path,
 ) -> None:
     run, cache = folder / "run", folder / "cache"
     with simulator("--latency-ms", "50") as url:
-        config = folder / "audit.toml"
-        simulated = '[models.second]\nprovider = "simulated"\n'
-        served = f'[models.second]\nprovider = "http"\nbase_url = "{url}"\nslots = 4\n'
-        config.write_text(config.read_text().replace(simulated, served))
         kept = stored(cache)
-        process = subprocess.Popen(
-            command("rescore", run, "--judge", "second", "--config", config),
-            cwd=folder,
-            env=environment(),
-        )
-        give_up = time.monotonic() + 30
-        while calls(url) < 12 and time.monotonic() < give_up:
-            time.sleep(0.01)  # another process, there is nothing to wait on
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        kill_while_reading(folder, url)
         half, judged = layers(run), {score["judge"] for score in scores(run)}
         begun, paid = calls(url), stored(cache) - kept
         done = rescore(folder, "second")
@@ -625,3 +849,17 @@ def test_a_killed_reading_leaves_no_half_layer_and_goes_on_for_what_is_missing(
     assert 0 < paid < len(keys(run)) <= 100
     assert begun - paid <= 4 + 8  # under way, or answered and not yet written, when it was killed
     assert ended - begun == len(keys(run)) - paid
+
+
+def test_a_budget_outlives_a_killed_reading(folder: Path) -> None:
+    with simulator("--latency-ms", "50") as url:
+        write_config(folder, "[run]\nbudget = { calls = 30 }\n")
+        kill_while_reading(folder, url, after=26)
+        stopped = rescore(folder, "second")
+        reached = calls(url)
+        again = rescore(folder, "second")
+
+        assert calls(url) == reached
+
+    assert stopped.returncode == again.returncode == 3, stopped.stderr + again.stderr
+    assert 30 <= reached <= 30 + 4 + 8  # under way, or answered and not yet noted, at the kill

@@ -20,6 +20,7 @@ import pytest
 from processes import command, environment, invoke, simulator
 
 from hydrometer.scoring.likeness import MEASURES
+from hydrometer.strategies.similarity import Similarity
 
 RELATIONS = ("copy", "paraphrase", "family", "unrelated")
 MODEL = """
@@ -303,6 +304,57 @@ def test_a_run_that_is_there_is_not_overwritten(compared: Path) -> None:
     assert "another plan: kind is rse there and ice here" in ice.stderr
 
 
+def test_resuming_with_other_prompts_says_so_in_words(tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text('{"prompt": "A?"}\n{"prompt": "B?"}\n')
+    config = write(
+        tmp_path, targets=("copy",), sets='[[rse.prompts]]\nname = "own"\npath = "p.jsonl"\n'
+    )
+    assert rse(tmp_path, config).returncode == 0
+    (tmp_path / "p.jsonl").write_text('{"prompt": "A?"}\n{"prompt": "C?"}\n')
+
+    resumed, again = rse(tmp_path, config, "--resume"), rse(tmp_path, config)
+
+    assert resumed.returncode == again.returncode == 2
+    assert resumed.stderr == again.stderr
+    assert resumed.stderr.endswith(
+        "runs holds a run of another plan: the set own of rse.prompts has changed: 2 prompts "
+        "there, as many here, but others\n"
+    )
+
+
+ONE = '[[rse.prompts]]\nname = "general"\nlimit = 1\n'
+
+
+@pytest.mark.parametrize(
+    ("targets", "reference", "judge", "flagged"),
+    [
+        (("copy", "family"), "*", "judge", True),  # copy and the judge are of one vendor
+        (("family", "copy"), "*", "judge", True),
+        (("family", "unrelated"), "*", "judge", False),
+        (("copy",), "origin", "judge", True),
+        (("family",), "copy", "judge", True),
+        (("family",), "other", "other", True),
+        (("other",), "family", "other", True),
+        (("family",), "origin", "other", False),
+    ],
+)
+def test_a_judge_that_grades_its_own_kin_is_flagged_on_either_side(
+    tmp_path: Path, targets: tuple[str, ...], reference: str, judge: str, flagged: bool
+) -> None:
+    config = write(tmp_path, targets=targets, reference=reference, judge=judge, sets=ONE)
+    vendors = {"copy": "OpenAI", "judge": "openai", "family": "google"}
+    text = config.read_text()
+    for name, vendor in vendors.items():
+        text = text.replace(f"[models.{name}]\n", f'[models.{name}]\nvendor = "{vendor}"\n')
+    config.write_text(text)
+
+    assert rse(tmp_path, config).returncode == 0
+
+    found = scores_of(tmp_path / "runs")
+    assert {"same-vendor" in score["flags"] for score in found if score["judge"]} == {flagged}
+    assert not any("same-vendor" in score["flags"] for score in found if not score["judge"])
+
+
 def test_rescoring_says_that_it_reads_other_runs(compared: Path) -> None:
     done = invoke("rescore", compared / "runs" / "copy", "--judge", "lexical")
 
@@ -318,6 +370,39 @@ def test_one_target_of_several_gets_its_own_folder_and_the_same_plan(
     assert done.returncode == 0, done.stderr
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["family"]
     assert events_of(tmp_path / "runs" / "family") == events_of(compared / "runs" / "family")
+
+
+def test_weights_are_in_every_output_and_split_what_does_not_compare(
+    compared: Path, tmp_path: Path
+) -> None:
+    more = "weights = { style = 2, logic = 1, content = 0 }"
+    config = write(tmp_path, targets=("family",), more=more)
+    done = invoke("rse", config, "--out", tmp_path / "runs", "--cache", compared / "cache")
+    both = invoke("score", tmp_path / "runs", compared / "runs" / "family").stdout
+
+    assert done.returncode == 0, done.stderr
+    found = [score for score in scores_of(tmp_path / "runs") if score["judge"]]
+    assert found[0]["weights"] == {"style": 2.0, "logic": 1.0, "content": 0.0}
+    mean = found[-1]["mean"]
+    assert (found[-1]["metric"], found[-1]["set"]) == ("overall", "mean")
+    assert "18/18 prompts, " in done.stderr
+    assert f"overall {mean:.3f} over 3 sets" in done.stderr.splitlines()[-1]
+    assert "  overall weighs style/logic/content 2/1/0\n" in done.stdout
+    assert both.count("Response similarity to origin") == 2
+    assert both.count("weighs") == 1
+    assert both.count("(own 2nd draw)  ") == 2 * 2 + 1 + 1  # by set, by aspect; measures, a note
+
+
+def test_other_prompts_are_another_heading(compared: Path, tmp_path: Path) -> None:
+    config = write(tmp_path, targets=("copy",), sets=SMALL)
+    assert rse(tmp_path, config).returncode == 0
+
+    both = invoke("score", tmp_path / "runs", compared / "runs" / "copy").stdout
+
+    digests = {score["prompts_digest"] for score in scores_of(tmp_path, compared / "runs")}
+    assert len(digests) == 2
+    assert both.count("Response similarity to origin") == 2
+    assert all(f", prompts {digest}\n" in both for digest in digests)
 
 
 def test_draws_orders_and_no_ceiling_shape_what_is_asked(tmp_path: Path) -> None:
@@ -336,6 +421,7 @@ def test_draws_orders_and_no_ceiling_shape_what_is_asked(tmp_path: Path) -> None
     assert "one-order" in invoke("score", tmp_path / "runs").stdout
 
 
+VERSION = Similarity.version
 ALL = ("origin", "copy", "family", "unrelated")
 SMALL = '[[rse.prompts]]\nname = "general"\nlimit = 4\n[[rse.prompts]]\nname = "chat"\nlimit = 2\n'
 KIN = ("average_linkage.nwk", "kinship.json", "neighbour_joining.nwk")
@@ -353,8 +439,12 @@ def test_all_pairs_give_a_matrix_and_trees_also_when_resumed(tmp_path: Path) -> 
     )
 
     assert stopped.returncode == 3, stopped.stderr
-    assert "Every pair, overall" in again.stdout
+    assert "Response similarity of every pair, overall\n  judge judge, version" in again.stdout
+    assert "  6 of 6 prompts in each of 6 pairs\n" in again.stdout
     assert "neighbour joining (labels: % of 1000 resamplings)" in again.stdout
+    trees = [line for line in again.stdout.splitlines() if line.endswith(";")]
+    assert trees == [first[name].strip() for name in KIN if name.endswith(".nwk")]
+    assert again.stdout.endswith(f"\neach pair in full: hydrometer score {tmp_path / 'runs'}\n")
     assert "origin--copy: 6/6 prompts" in again.stderr
     assert not set(begun) & set(KIN)
     assert 1 <= len(begun) < 6
@@ -367,6 +457,13 @@ def test_all_pairs_give_a_matrix_and_trees_also_when_resumed(tmp_path: Path) -> 
     assert kinship["similarities"]["names"] == sorted(ALL)
     values = kinship["similarities"]["values"]
     assert all(values[a][b] == values[b][a] for a in range(4) for b in range(4))
+    found = {frozenset((pair["target"], pair["reference"])): pair for pair in kinship["pairs"]}
+    assert len(found) == 6
+    for pair, score in found.items():
+        a, b = (sorted(ALL).index(name) for name in pair)
+        assert score["mean"] == values[a][b]
+        assert score["low"] <= score["mean"] <= score["high"]
+        assert (score["judge"], score["prompt_version"], score["n"]) == ("judge", VERSION, 6)
     own = {name: values[n][n] for n, name in enumerate(sorted(ALL))}
     assert own.pop("origin") is None  # never a reference, so without a second draw
     assert all(found > 4.5 for found in own.values())

@@ -123,6 +123,14 @@ def test_a_static_search_sends_nothing_to_a_helper_and_ends_when_all_is_asked(
     assert "helper" not in planned.stdout
 
 
+def test_a_static_search_may_name_a_helper_that_nobody_asks_but_there_has_to_be_one() -> None:
+    planned = make(make_config(SEARCHES["static"]))
+    unknown = refusal('search = "static"', 'helper = "hlper"', helper=False)
+
+    assert planned.helper is None
+    assert unknown.startswith("ice.helper: no model is named hlper; ")
+
+
 def test_a_refining_search_asks_seeds_as_they_are_and_rewrites_them(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"text": "One: {query}"}\n{"text": "Two: {query}"}\n')
 

@@ -52,6 +52,30 @@ def test_no_file_and_no_message_has_the_key(tmp_path: Path, faults: str) -> None
     assert not [s for done in said for s in (KEY, TOKEN) if s in done.stdout + done.stderr]
 
 
+@pytest.mark.parametrize(
+    ("proxy", "code"),
+    [(f"puser:{TOKEN}@127.0.0.1:9", 3), (f"socks5://puser:{TOKEN}@127.0.0.1:9", 2)],
+    ids=["closed", "socks"],
+)
+def test_no_file_and_no_message_has_the_password_of_a_proxy(
+    tmp_path: Path, proxy: str, code: int
+) -> None:
+    config = write_config(tmp_path, "http://model.test/v1")
+    config.write_text(config.read_text().replace("attempts = 12\n", "attempts = 1\n"))
+
+    done = hydrometer(
+        *("ice", config, "--out", tmp_path / "run", "--cache", tmp_path / "cache", "--debug"),
+        cwd=tmp_path,
+        http_proxy=proxy,
+        no_proxy="",
+    )
+
+    assert done.returncode == code, done.stderr
+    assert "in http_proxy" in done.stderr
+    assert TOKEN not in done.stdout + done.stderr
+    assert found_in(tmp_path) == []
+
+
 def test_the_process_title_has_no_key(tmp_path: Path) -> None:
     if not Path("/proc/self/cmdline").exists():
         pytest.skip("needs /proc to look at another process's command line")

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from processes import invoke, simulator, write_config
 
-from hydrometer.commands.timings import changed_models, read_timings, returned_ids
+from hydrometer.cache.cached import Call, Source
+from hydrometer.commands.timings import changed_models, read_timings, returned_ids, spent_in
+from hydrometer.engine.config import Config
+from hydrometer.engine.sinks import TimingLog
+from hydrometer.providers.base import Attempt
+from hydrometer.providers.budget import Spent
+from hydrometer.providers.settings import ModelSettings, Price
+from hydrometer.providers.types import Response, Usage
 
 
 def run_one(folder: Path) -> Path:
@@ -69,3 +76,27 @@ def test_a_line_that_was_cut_is_passed_over(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
     assert len(list(read_timings(run))) == whole - 1
+
+
+def test_what_budgets_counted_counts_again_though_no_usage_was_reported(tmp_path: Path) -> None:
+    """The rows are those of a call, a preflight, a cached answer and a failure that was charged."""
+    counted = Usage(input_tokens=100, output_tokens=20)
+    sources: tuple[Source, ...] = ("sent", "preflight", "cache")
+    with (tmp_path / "timings.jsonl").open("wb", buffering=0) as file:
+        log = TimingLog(file)
+        for source in sources:
+            used = counted if source != "cache" else None
+            answer = Response(text="hi")
+            log.call_ended(
+                Call(key="k", pool="x", source=source, took_s=1, response=answer, counted=used)
+            )
+        log.attempt_ended(
+            Attempt(pool="x", waited_s=0, took_s=1, error="ReplyUnusable", input_tokens=7)
+        )
+        log.attempt_ended(Attempt(pool="x", waited_s=0, took_s=1, error="TimedOut"))
+        log.flush()
+    model = ModelSettings(provider="http", model="m", price=Price(input_per_mtok=1e6))
+
+    spent = spent_in([tmp_path], Config(models={"x": model}))
+
+    assert spent == {"x": Spent(calls=4, input_tokens=207, output_tokens=40, cost_usd=207.0)}

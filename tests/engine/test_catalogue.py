@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar
@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
-from hydrometer.engine.catalogue import Catalogue, Kind
-from hydrometer.engine.errors import ConfigInvalid, FileInvalid
+from hydrometer.engine.catalogue import Catalogue, Offer
+from hydrometer.engine.errors import ConfigInvalid, FileInvalid, PluginBroken
 from hydrometer.engine.plan import Component
+from hydrometer.engine.plugged import CheckedSelector, Kind
 from hydrometer.strategies.bandits import Exp3, Ucb
 from hydrometer.strategies.base import Choice, Mutator, Selector
 from hydrometer.strategies.judges import Identity, Lexical
@@ -61,15 +62,23 @@ class Plain:
     version = "1"
 
 
+def offer(made: object) -> Offer:
+    return Offer(load=lambda: made, package="tests")
+
+
 def with_selectors(**classes: object) -> Catalogue:
-    def find(kind: Kind) -> Mapping[str, Callable[[], object]]:
-        return {
-            name: lambda made=made: made  # type: ignore[misc]  # mypy cannot infer such a lambda
-            for name, made in classes.items()
-            if kind == "selectors"
-        }
+    def find(kind: Kind) -> Mapping[str, Offer]:
+        chosen = classes if kind == "selectors" else {}
+        return {name: offer(made) for name, made in chosen.items()}
 
     return Catalogue(find)
+
+
+def selector_of(catalogue: Catalogue, planned: Component) -> Selector:
+    """Return the selector of another package without its checks."""
+    made = catalogue.selector(planned)
+    assert isinstance(made, CheckedSelector)
+    return made.inner
 
 
 def plan(kind: Kind, name: str, settings: Mapping[str, Any] | None = None) -> Component:
@@ -178,7 +187,7 @@ def test_a_strategy_of_another_package_is_planned_and_made_like_ours() -> None:
     planned = catalogue.plan("selectors", "favourite", {"node": 2, "weight": 3}, "ice.selector")
 
     assert planned == Component(name="favourite", version="f-1", settings='{"node":2,"weight":3.0}')
-    assert catalogue.selector(planned) == Favourite(node=2, weight=3.0)
+    assert selector_of(catalogue, planned) == Favourite(node=2, weight=3.0)
     assert catalogue.knows("selectors", "favourite")
     assert not catalogue.knows("judges", "favourite")
 
@@ -208,21 +217,21 @@ def test_settings_of_a_dataclass_are_checked_like_ours() -> None:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (Plain, "x: odd must be a msgspec Struct or a dataclass"),
-        (Favourite(), "x: odd must be a msgspec Struct or a dataclass"),
-        (len, "x: odd must be a msgspec Struct or a dataclass"),
-        (Lacking, "x: odd is no selector: it has no gain"),
+        (Plain, "it is no msgspec Struct and no dataclass"),
+        (Favourite(), "it is no msgspec Struct and no dataclass"),
+        (len, "it is no msgspec Struct and no dataclass"),
+        (Lacking, "it has no gain"),
     ],
 )
 def test_what_is_no_strategy_is_refused(found: object, said: str) -> None:
-    with pytest.raises(ConfigInvalid) as raised:
+    with pytest.raises(PluginBroken) as raised:
         with_selectors(odd=found).plan("selectors", "odd", {}, "x")
 
-    assert str(raised.value) == said
+    assert str(raised.value) == f"the selector odd of tests is broken: {said}"
 
 
 def test_other_packages_are_not_asked_for_a_name_of_ours() -> None:
-    def find(kind: Kind) -> Mapping[str, Callable[[], object]]:
+    def find(kind: Kind) -> Mapping[str, Offer]:
         raise AssertionError(f"asked for {kind}")
 
     catalogue = Catalogue(find)
@@ -235,9 +244,12 @@ def test_only_the_strategy_that_is_named_is_loaded() -> None:
     def fail() -> object:
         raise AssertionError("loaded")
 
-    catalogue = Catalogue(lambda _: {"favourite": lambda: Favourite, "broken": fail})
+    offers = {"favourite": offer(Favourite), "broken": Offer(load=fail)}
+    catalogue = Catalogue(lambda _: offers)
 
-    assert catalogue.selector(catalogue.plan("selectors", "favourite", {}, "x")) == Favourite()
+    planned = catalogue.plan("selectors", "favourite", {}, "x")
+
+    assert selector_of(catalogue, planned) == Favourite()
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,23 @@ def test_labels_of_equal_transcripts_are_dealt_out_in_their_order() -> None:
     }
 
 
+def test_labels_in_csv_find_an_empty_answer_though_they_cannot_tell_it_from_none() -> None:
+    rows = (make(response=""), make(response=None), make(response=""))
+    said = tuple(make(response=None, verdict=verdict) for verdict in (True, None, False))
+
+    assert {n: opinions[0] for n, opinions in label(rows, labels(*said)).items()} == {
+        0: ("strict", True),
+        2: ("strict", False),
+    }
+
+
+def test_a_label_of_an_empty_answer_is_not_spent_on_a_missing_one() -> None:
+    rows = (make(response=None), make(response=""))
+    said = make(response="", verdict=True)
+
+    assert set(label(rows, labels(said))) == {1}
+
+
 @pytest.mark.parametrize(
     ("said", "message"),
     [

@@ -70,6 +70,7 @@ def test_a_reading_without_oddities_is_the_set_alone() -> None:
         ),
         rows=2,
         unit="line",
+        max_chars=100,
     )
     assert reading.notes() == ()
 
@@ -197,7 +198,7 @@ def test_notes_name_the_first_five_places_and_count_all(unit: Unit, said: str) -
         (
             [chat("h:" + "x" * 101), chat("h:")],
             "f holds no prompt: 1 row left out, without text (line 2); "
-            "1 row left out, too long (line 1)",
+            "1 row left out, longer than max_chars = 100 (line 1)",
         ),
         (
             [chat("g:x", "t:y"), chat("s:z")],

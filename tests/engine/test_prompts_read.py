@@ -23,6 +23,11 @@ PROMPTS = (
     Prompt(id="a", turns=("Why?",)),
     Prompt(id="b", turns=("你好\u2028吗？",), language="zh"),
 )
+TEXTS = (
+    "holds a list of texts; needs one text, or the key turns where they are the turns of one "
+    "conversation"
+)
+PRINTED = "has texts with no comma between them, as numpy prints an array; write the list as JSON"
 EXPECTED = "needs prompt, turns (ArenaHard), problem (NuminaMath), or conversations or messages"
 
 
@@ -148,6 +153,43 @@ def test_a_prompt_can_be_a_list_of_messages() -> None:
     assert turns({"prompt": said}) == ("Hi.",)
 
 
+TABLES: dict[str, tuple[Mapping[str, object], list[tuple[str, ...]]]] = {
+    "prompts": ({"prompt": ["a", "b"]}, [("a",), ("b",)]),
+    "one-prompt": ({"prompt": ["a"]}, [("a",)]),
+    "problems": ({"problem": ["a", "b"], "source": ["x", "y"]}, [("a",), ("b",)]),
+    "gaps": ({"problem": [None, "b"], "prompt": ["a", None]}, [("a",), ("b",)]),
+    "messages": (
+        {"id": [1, 2], "messages": [[{"role": "user", "content": t}] for t in "ab"]},
+        [("a",), ("b",)],
+    ),
+    "turns": ({"turns": [["a", "b"], ["c"]]}, [("a", "b"), ("c",)]),
+    "a-row-of-turns": ({"turns": ["a", "b"]}, [("a", "b")]),
+    "a-row-of-messages": ({"prompt": [{"role": "user", "content": "a"}]}, [("a",)]),
+    "a-row-with-an-id": ({"id": "x", "turns": ["a", "b"], "reference": ["c", "d"]}, [("a", "b")]),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("pretty", [False, True])
+def test_a_dict_of_lists_is_a_table_by_columns_unless_it_is_a_row(name: str, pretty: bool) -> None:
+    table, expected = TABLES[name]
+    data = msgspec.json.encode(table)
+
+    reading = read(msgspec.json.format(data, indent=2) if pretty else data)
+
+    assert [prompt.turns for prompt in reading.prompts.prompts] == expected
+    assert reading.rows == len(expected)
+
+
+def test_columns_keep_ids_and_strata_together() -> None:
+    table = {"uid": ["x", "y"], "problem": ["a", "b"], "source": ["s", "t"]}
+
+    assert read(msgspec.json.encode(table)).prompts.prompts == (
+        Prompt(id="x", turns=("a",), stratum="s"),
+        Prompt(id="y", turns=("b",), stratum="t"),
+    )
+
+
 def test_texts_are_kept_as_they_are() -> None:
     assert turns({"prompt": " a\r\n\tb\u00a0 "}) == (" a\r\n\tb\u00a0 ",)
 
@@ -169,8 +211,9 @@ def test_a_declared_language_counts_before_the_one_that_the_text_shows(
     [
         '[{"from": "human", "value": "Hi.\\n"}, {"from": "gpt", "value": "It\'s me."}]',
         "[{'from': 'human', 'value': 'Hi.\\n'}, {'from': 'gpt', 'value': \"It's me.\"}]",
+        "[{'from': 'human',\n'value': 'Hi.\\n'}]",
     ],
-    ids=["json", "python"],
+    ids=["json", "python", "python-over-lines"],
 )
 def test_lists_in_csv_are_read_as_json_or_as_python_writes_them(cell: str) -> None:
     (prompt,) = read(as_csv({"id": "a", "conversations": cell})).prompts.prompts
@@ -213,12 +256,31 @@ def test_places_are_lines_of_a_text_and_rows_of_an_array() -> None:
         ('{"test": [], "train": []}', "f: found the lists test, train; needs one, of the prompts"),
         ('["a"]', "f, row 1: must be a JSON object"),
         ('[{"prompt": "a"}', "f: not JSON: Input data was truncated"),
-        ('[{"prompt": "\\ud800"}]', "f: not JSON: "),
+        ('[{"prompt": "a"}, {"prompt": "\\ud800"}]', "f, row 2: \\ud800 is half of a character"),
+        ('[{"prompt": "a"}, {"prompt": "\\ude00 b"}]', "f, row 2: \\ude00 is half of a character"),
+        ('{"data":\n[{}, {"prompt": "\\ud83d."}]}', "f, row 2: \\ud83d is half of a character"),
+        ('{"prompt": ["a", "\\ud83d"]}', "f: \\ud83d is half of a character"),
+        ('[{"prompt": "a"}, {"prompt": NaN}]', "f, row 2: not JSON: "),
         ('[{"prompt": 1e999}]', "f, row 1: not JSON: "),
         ("[" * 200_000, "f: not JSON: "),
         ('{"prompt": "a"}\n{"prompt"', "f:2: not JSON: Input data was truncated"),
         ('{"prompt"\n{"prompt": "a"}', "f:1: not JSON: "),
         ('{"prompt": 7}', "f:1: prompt must be a text or a list of turns"),
+        ('{"prompt": ["a", "b"], "version": 1}', f"f:1: prompt {TEXTS}"),
+        ('{"prompt": ["a", "b"], "other": ["c"]}', f"f:1: prompt {TEXTS}"),
+        ('{"prompt": "a"}\n{"problem": ["a"]}', f"f:2: problem {TEXTS}"),
+        ('[{"prompt": ["a", "b"]}]', f"f, row 1: prompt {TEXTS}"),
+        (
+            '{"id": ["x", "y"], "turns": ["a", "b"]}',
+            "f, row 1: turns must be a list of turns, written as JSON",
+        ),
+        (
+            msgspec.json.encode(dict.fromkeys(map(str, range(30)), "a")),
+            f"f: found the keys {', '.join(map(str, range(20)))}, ...; {EXPECTED}",
+        ),
+        ("turns\n\"['a' 'b']\"", f"f:2: turns {PRINTED}"),
+        ("id,turns\n1,\"['a']\"\n2,\"['a'\n \"\"it's\"\"]\"", f"f:4: turns {PRINTED}"),
+        ("messages\n\"[{'role': 'user', 'content': 'a' 'b'}]\"", f"f:2: messages {PRINTED}"),
         ('{"messages": {"role": "user"}}', "f:1: messages must be a text or a list of turns"),
         ('{"messages": "hi"}', "f:1: messages must be a list of turns, written as JSON"),
         (

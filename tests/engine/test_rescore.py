@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from random import Random
 
 import anyio
@@ -19,7 +19,7 @@ from hydrometer.engine.events import Answer, CallFailed, Event, Judgement, Mutat
 from hydrometer.engine.layers import Reread
 from hydrometer.engine.ordered import AHEAD
 from hydrometer.engine.plan import Component, Imported, Plan, PlannedJudge
-from hydrometer.engine.rescore import answers, run_rescore
+from hydrometer.engine.rescore import find_readings, run_rescore
 from hydrometer.engine.runner import FAILURES_IN_A_ROW, Asker
 from hydrometer.providers.base import Provider
 from hydrometer.providers.errors import AccessDenied, RequestRejected
@@ -98,6 +98,8 @@ async def rescore(
     judge: PlannedJudge = BY_MODEL,
     store: MemoryStore | None = None,
     at_once: int = 5,
+    known: Mapping[int, Judgement] | None = None,
+    emitted: list[Event] | None = None,
 ) -> tuple[Reread, ...]:
     cached = Cached(provider, store or MemoryStore(), pool="judge")
     return await run_rescore(
@@ -105,9 +107,15 @@ async def rescore(
         judge,
         iter(events),
         Asker({"judge": cached}, {}),
+        ([] if emitted is None else emitted).extend,
         catalogue=Catalogue(),
         at_once=at_once,
+        known=known or {},
     )
+
+
+def by_probe(rows: tuple[Reread, ...]) -> dict[int, Judgement]:
+    return {row.probe: row.judgement for row in rows}
 
 
 def verdicts(row: Reread) -> list[tuple[str, bool | None]]:
@@ -157,7 +165,16 @@ async def test_events_are_read_no_further_than_there_is_room_for() -> None:
 
     async def work() -> None:
         rows.extend(
-            await run_rescore(PLAN, BY_MODEL, draw(), asker, catalogue=Catalogue(), at_once=2)
+            await run_rescore(
+                PLAN,
+                BY_MODEL,
+                draw(),
+                asker,
+                lambda _: None,
+                catalogue=Catalogue(),
+                at_once=2,
+                known={},
+            )
         )
 
     async with anyio.create_task_group() as tasks:
@@ -192,6 +209,32 @@ async def test_a_second_reading_with_the_same_store_asks_nothing() -> None:
     assert second == first
     assert asked > 40
     assert len(provider.requests) == asked
+
+
+async def test_what_is_known_is_not_asked_again_even_with_an_empty_store() -> None:
+    whole = await rescore(recorded(), FunctionProvider(judged))
+    known = {probe: read for probe, read in by_probe(whole).items() if probe % 4}
+    provider = FunctionProvider(judged)
+
+    rows = await rescore(recorded(), provider, known=known)
+
+    assert rows == whole
+    asked = {request.messages[-1].content for request in provider.requests}
+    assert asked
+    assert all(any(f" {n}\n" in text for n in range(0, 40, 4)) for text in asked)
+
+
+async def test_every_probe_is_emitted_in_order_with_its_new_judgement() -> None:
+    events: list[Event] = [mutated(), probed(), FAILED, probed(finish="length"), probed(question=1)]
+    emitted: list[Event] = []
+
+    rows = await rescore(events, Delayed(3), emitted=emitted)
+
+    assert [event.outcome for event in emitted if isinstance(event, Probed)] == [
+        event.outcome for event in events if isinstance(event, Probed)
+    ]
+    judgements = [event.judgement for event in emitted if isinstance(event, Probed)]
+    assert judgements == [rows[0].judgement, Judgement(), Judgement(), rows[1].judgement]
 
 
 async def test_equal_answers_to_equal_questions_are_read_once() -> None:
@@ -255,11 +298,12 @@ def test_what_a_judge_reads_is_the_prompt_that_was_sent() -> None:
     ]
     question = PLAN.questions[0].text
 
-    cases = list(answers(PLAN, events))
+    readings = list(find_readings(PLAN, [*events, FAILED]))
 
-    assert [(number, case.prompt) for number, case in cases] == [
+    assert [(reading.probe, reading.case and reading.case.prompt) for reading in readings] == [
         (0, f"A mutant: {question}"),
         (1, f"root 2: {question}"),
+        (2, None),
     ]
 
 
@@ -267,9 +311,10 @@ def test_what_a_judge_reads_is_the_prompt_that_was_sent() -> None:
 def test_imported_templates_need_no_slot(template: str) -> None:
     plan = make_plan(search=Imported(source="s"))
 
-    ((_, case),) = answers(plan, [mutated(template), probed()])
+    (reading,) = find_readings(plan, [mutated(template), probed()])
 
-    assert plan.questions[0].text in case.prompt
+    assert reading.case is not None
+    assert plan.questions[0].text in reading.case.prompt
 
 
 async def test_a_judge_call_that_fails_is_a_failure_and_no_verdict() -> None:
@@ -304,7 +349,7 @@ async def test_a_call_that_failed_is_asked_again_by_the_next_reading() -> None:
     broken = FunctionProvider(lambda _: RequestRejected("m", status=400))
 
     lost = await rescore(events, broken, store=store)
-    found = await rescore(events, FunctionProvider(judged), store=store)
+    found = await rescore(events, FunctionProvider(judged), store=store, known=by_probe(lost))
 
     assert [verdicts(row) for row in lost] == [[], []]
     assert all(("strict", True) in verdicts(row) for row in found)
@@ -342,7 +387,16 @@ async def test_a_damaged_event_comes_out_unwrapped_while_calls_are_under_way() -
     asker = Asker({"judge": Cached(Delayed(1), MemoryStore(), pool="judge")}, {})
 
     with pytest.raises(FileInvalid, match=r"^events\.jsonl:5"):
-        await run_rescore(PLAN, BY_MODEL, damaged(), asker, catalogue=Catalogue(), at_once=2)
+        await run_rescore(
+            PLAN,
+            BY_MODEL,
+            damaged(),
+            asker,
+            lambda _: None,
+            catalogue=Catalogue(),
+            at_once=2,
+            known={},
+        )
 
 
 async def test_cancelling_a_reading_ends_it_at_once() -> None:

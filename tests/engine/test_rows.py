@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from hydrometer.engine.errors import FileInvalid
-from hydrometer.engine.rows import read_rows
+from hydrometer.engine.rows import csv_header, read_rows
 
 Row = tuple[int, Mapping[str, object]]
 
@@ -62,6 +62,8 @@ def test_a_file_without_rows_has_none(text: str) -> None:
         ('{\n"a": 1\n}', "f:1: not JSON: "),
         ('{"a": "\\ud800"}', "f:1: not JSON: "),
         ('{"a": ' + "[" * 200_000 + "]" * 200_000 + "}", "f:1: not JSON: "),
+        ("a,b,a\n1,2,3\n", "f:1: two columns are called 'a'"),
+        ('c,"b\n",a,"b\n"\n', "f:3: two columns are called 'b\\n'"),
         ("a,b\n1,2,3\n", "f:2: more fields than the header names"),
         ('a,b\n1,"2\n', "f:2: not CSV: unexpected end of data"),
         ('a,b\n1,"2"3\n', "f:2: not CSV: ',' expected after '\"'"),
@@ -73,6 +75,25 @@ def test_what_cannot_be_read_is_named_with_its_line(text: str, said: str) -> Non
 
     assert str(raised.value).startswith(said)
     assert "\n" not in str(raised.value)
+
+
+def test_columns_without_a_name_may_be_several() -> None:
+    """Spreadsheets write them where a cell far to the right was once filled."""
+    assert read("a,b,,\n1,2,,\n") == [(2, {"a": "1", "b": "2", "": ""})]
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("a,b\n1,2\n", ("a", "b")),
+        ("a,b", ("a", "b")),
+        ('\n{"a": 1}', None),
+        ('[{"a": 1}]', None),
+        (" \n", None),
+    ],
+)
+def test_csv_alone_has_a_header(text: str, header: tuple[str, ...] | None) -> None:
+    assert csv_header(text, "f") == header
 
 
 def test_a_long_field_is_read_and_the_process_keeps_its_own_limit() -> None:

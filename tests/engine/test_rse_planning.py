@@ -17,7 +17,7 @@ from hydrometer.engine.plan import (
     first_difference,
     planned_models,
 )
-from hydrometer.engine.rse_planning import build_rse_plans
+from hydrometer.engine.rse_planning import build_rse_plans, prompts_changed
 from hydrometer.scoring.means import OVER_SETS
 from hydrometer.strategies.comparing import PromptSet, Weights
 from hydrometer.strategies.similarity import VERSION
@@ -183,12 +183,38 @@ def test_a_structured_judge_is_sent_the_schema_beside_what_the_user_sends() -> N
         ("prompts = [{ name = 'genral' }]", "no set of that name is built in"),
         ("prompts = [{ name = 'chat' }, { name = 'chat' }]", "two sets are called chat"),
         ("prompts = [{ name = 'chat', limit = 0 }]", "rse.prompts[0].limit must be at least 1"),
-        ("prompts = [{ nam = 'chat' }]", "rse.prompts[0]"),
+        ("prompts = [{ nam = 'chat' }]", "rse.prompts[0].nam: unknown key; did you mean name?"),
+        (
+            "prompts = [{ name = 'math' }, { name = 'chat', max_turn = 2 }]",
+            "c.toml: rse.prompts[1].max_turn: unknown key; did you mean max_turns?",
+        ),
+        ("prompts = ['chat']", "rse.prompts[0]: expected object, got str"),
         ("prompts = [{ name = 'x', path = 'none.jsonl' }]", "none.jsonl cannot be read: no such"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_by_the_setting_s_path(rse: str, said: str) -> None:
     assert said.lower() in refusal(rse).lower()
+
+
+def test_prompts_that_changed_are_said_in_words() -> None:
+    (one,) = plans()
+    general, math, chat = one.sets
+    fewer = msgspec.structs.replace(math, prompts=math.prompts[1:])
+    others = msgspec.structs.replace(math, prompts=(*math.prompts[1:], chat.prompts[0]))
+
+    def changed(*sets: PromptSet, **more: object) -> str:
+        return prompts_changed(one, msgspec.structs.replace(one, sets=sets, **more))
+
+    count = len(math.prompts)
+    assert changed(general, fewer, chat) == (
+        f"the set math of rse.prompts has changed: {count} prompts there, {count - 1} here"
+    )
+    assert changed(general, others, chat) == (
+        f"the set math of rse.prompts has changed: {count} prompts there, as many here, but others"
+    )
+    assert changed(chat) == "rse.prompts names general, math, chat there and chat here"
+    assert changed(general, fewer, chat, seed=8) == ""  # which the seed explains
+    assert changed(general, math, chat) == ""
 
 
 def test_a_set_cannot_be_called_as_the_mean_over_all_sets(tmp_path: Path) -> None:
@@ -262,8 +288,43 @@ def test_a_judge_of_the_reference_s_vendor_is_remarked() -> None:
         "judge judge and reference two are both of openai: a judge may prefer what its own family "
         "writes"
     ]
-    assert remarks(models=vendors(one="openai", judge="openai")) == []
+    assert remarks(models=vendors(one="openai", judge="google")) == []
     assert remarks(models=vendors()) == []
+
+
+def test_a_judge_of_a_target_s_vendor_is_remarked() -> None:
+    rse = 'targets = ["one", "three"]'
+
+    assert remarks(rse, models=vendors(three="openai", judge="openai")) == [
+        "judge judge and target three are both of openai: a judge may prefer what its own family "
+        "writes"
+    ]
+
+
+def test_vendors_are_the_same_in_capitals() -> None:
+    assert remarks(models=vendors(two="OpenAI", judge="openai")) == [
+        "judge judge and reference two are both of OpenAI: a judge may prefer what its own family "
+        "writes"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rse", "what"),
+    [
+        ('judge = "two"', "judge two and reference two"),
+        ('judge = "one"', "judge one and target one"),
+        ('judge = "twin"', "judge twin and reference two"),
+        ('judge = "one"\ntargets = ["one", "two"]\nreference = "*"', "judge one and target one"),
+    ],
+)
+def test_a_judge_that_grades_its_own_answers_is_remarked_whatever_its_vendor(
+    rse: str, what: str
+) -> None:
+    twin = MODELS.format(name="two").replace("[models.two]", "[models.twin]")
+
+    assert remarks(rse, models=HEAD + twin) == [
+        f"{what} are one model: a judge may prefer what it writes itself"
+    ]
 
 
 def test_of_all_pairs_every_model_of_the_judge_s_vendor_is_remarked_once() -> None:
@@ -272,7 +333,8 @@ def test_of_all_pairs_every_model_of_the_judge_s_vendor_is_remarked_once() -> No
     said = remarks(rse, models=vendors(one="google", three="google", judge="google"))
 
     assert sorted(said) == [
-        f"judge judge and {name} are both of google: a judge may prefer what its own family writes"
+        f"judge judge and target {name} are both of google: a judge may prefer what its own "
+        "family writes"
         for name in ("one", "three")
     ]
 

@@ -7,17 +7,19 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 from builders import JUDGE, make_plan
-from fakes import FunctionProvider
+from fakes import FunctionProvider, make_request, make_response
 
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.errors import CacheMiss
+from hydrometer.cache.keys import request_key
 from hydrometer.cache.replay import ReplayOnly
 from hydrometer.cache.store import MemoryStore
 from hydrometer.engine.errors import CallsKeepFailing
 from hydrometer.engine.events import CallFailed, Event, Finished, Probed, Selected
 from hydrometer.engine.models import Role
 from hydrometer.engine.plan import Plan
-from hydrometer.engine.runner import Asker, run_search
+from hydrometer.engine.runner import CALLS_UNHEARD, Asker, run_search
+from hydrometer.engine.stages import Call, Stage
 from hydrometer.providers.errors import AccessDenied, RequestRejected
 from hydrometer.providers.settings import Planting
 from hydrometer.providers.simulated import answer
@@ -25,6 +27,9 @@ from hydrometer.providers.types import Request, Response
 
 PLANTING = Planting(rate=0.3)
 MODELS = {"fake:target": "sim-target", "fake:helper": "sim-helper", "fake:judge": "sim-judge"}
+
+
+FAILED = CallFailed(role="judge", key="k", error="RequestRejected", message="no")
 
 
 def simulated(request: Request) -> Response:
@@ -214,3 +219,29 @@ async def test_a_model_that_fails_every_call_for_good_pauses_the_run() -> None:
     )
     asked = [request for request in provider.requests if request.identity == "fake:target"]
     assert len(asked) == 20
+
+
+async def test_calls_that_are_all_stored_can_be_cancelled() -> None:
+    """A stored answer comes without a checkpoint, and Ctrl-C has to be heard all the same."""
+    call = Call(role="judge", request=make_request())
+    made = 0
+
+    def ask_for_ever() -> Stage[None]:
+        nonlocal made
+        while made < 10 * CALLS_UNHEARD:
+            made += 1
+            yield (call,)
+
+    store = MemoryStore()
+    await Cached(FunctionProvider(lambda _: make_response()), store, pool="judge").complete(
+        call.request
+    )
+    for failures in ({}, {request_key(call.request): FAILED}):
+        made = 0
+        asker = Asker({"judge": ReplayOnly(store, pool="judge")}, failures)
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await asker.drive(ask_for_ever())
+
+        assert scope.cancelled_caught
+        assert made <= CALLS_UNHEARD

@@ -477,7 +477,11 @@ def test_both_sides_are_embedded_with_all_turns_while_they_are_judged() -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", [failed("embedder"), "", "[]", "{}", "[1.0]", '["x", "y"]', "[null, 1]", "sorry"]
+    "reply",
+    [
+        *(failed("embedder"), "", "[]", "{}", "[1.0]", "[0.0, 0.0]"),
+        *('["x", "y"]', "[null, 1]", "sorry"),
+    ],
 )
 def test_what_is_no_vector_leaves_no_cosine_and_the_gradings(reply: Say) -> None:
     plan = make_rse_plan(embedder=EMBEDDER)

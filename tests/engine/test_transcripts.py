@@ -159,6 +159,25 @@ def test_a_file_without_a_row_is_refused(text: str) -> None:
         parse_labels(text, "f")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEADER + "T {query},Q?,,false\n",
+        'template,question,response\nT {query},Q?,""\n',
+        "jailbreak_prompt,query,target_responses,eval_results\nT {query},Q?,,\n",
+    ],
+)
+def test_an_empty_cell_of_csv_is_no_answer(text: str) -> None:
+    """Writers of CSV leave a cell empty for None, and a failed call must not look judged."""
+    assert [row.response for row in parse(text)] == [None]
+
+
+def test_a_row_may_end_before_a_verdict_that_nobody_gave() -> None:
+    (row,) = parse(HEADER + "T {query},Q?,A.\n")
+
+    assert row == make(line=2)
+
+
 def test_a_row_that_was_cut_is_no_empty_answer() -> None:
     with pytest.raises(FileInvalid, match=r"^f:3: found the keys template, question; expected "):
         parse(HEADER + "T {query},Q?,A.,true\nT {query},Q?")
@@ -166,6 +185,22 @@ def test_a_row_that_was_cut_is_no_empty_answer() -> None:
 
 def test_columns_that_nobody_asked_for_are_left_alone() -> None:
     assert parse(jsonl(plain(note="x", cost=3))) == (make(),)
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["template,question,response,verdict", "jailbreak_prompt,query,target_responses,eval_results"],
+)
+def test_a_published_label_file_may_list_nothing(form: str) -> None:
+    assert parse_labels(f"{form},re_judge\n", "f") == Labels(rows=(), positives_only=True)
+
+
+@pytest.mark.parametrize("header", ["template,question,response,label", "page,re_judge"])
+def test_a_header_alone_says_nothing_unless_it_is_that_of_a_published_label_file(
+    header: str,
+) -> None:
+    with pytest.raises(FileInvalid, match=r"^f holds no label$"):
+        parse_labels(f"{header}\n", "f")
 
 
 def test_a_label_file_needs_a_label() -> None:
@@ -188,13 +223,51 @@ def test_labels_stand_in_one_of_three_columns(column: str, positives_only: bool)
 
 
 def test_plain_labels_say_yes_and_no() -> None:
-    labels = parse_labels(
-        jsonl(plain(verdict=True), plain("B", verdict=0), plain("C", label="")), "f"
-    )
+    labels = parse_labels(jsonl(plain(label=True), plain("B", label=0), plain("C", label="")), "f")
 
     assert labels == Labels(
         rows=(make(verdict=True), make("B", verdict=False, line=2), make("C", line=3)),
         positives_only=False,
+    )
+
+
+@pytest.mark.parametrize("column", ["re_judge", "label"])
+def test_what_people_said_goes_before_a_verdict_that_stands_beside_it(column: str) -> None:
+    """Else labels added to one's own transcripts would only repeat what those say."""
+    labels = parse_labels(jsonl(plain(verdict=True, **{column: "no"})), "f")
+
+    assert labels.rows == (make(verdict=False),)
+
+
+def test_a_verdict_is_a_label_in_a_file_that_has_no_other() -> None:
+    assert parse_labels(jsonl(plain(verdict=True)), "f").rows == (make(verdict=True),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        jsonl(plain(verdict=True), plain("B", verdict=True, label=False)),
+        "template,question,response,verdict,label\nT {query},Q?,A.,true\nT {query},Q?,B,true,no\n",
+    ],
+)
+def test_a_row_without_a_label_is_not_labelled_by_its_verdict(text: str) -> None:
+    said = [(row.response, row.verdict) for row in parse_labels(text, "f").rows]
+
+    assert said == [("A.", None), ("B", False)]
+
+
+def test_a_label_column_that_no_row_reaches_is_one_still() -> None:
+    text = "template,question,response,verdict,label\nT {query},Q?,A.,true\n"
+
+    assert [row.verdict for row in parse_labels(text, "f").rows] == [None]
+
+
+def test_two_columns_of_people_are_refused() -> None:
+    with pytest.raises(FileInvalid) as raised:
+        parse_labels(jsonl(plain(label=True), plain("B", re_judge=True)), "f")
+
+    assert str(raised.value) == (
+        "f has both re_judge and label; keep the one that says what people decided"
     )
 
 

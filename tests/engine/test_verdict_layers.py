@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
-from builders import make_judge
+from builders import JUDGE, make_judge
 
 from hydrometer.engine.errors import FileInvalid
 from hydrometer.engine.events import Answer, CallFailed, Event, Finished, Judgement, Probed, Taken
@@ -16,7 +17,9 @@ from hydrometer.engine.layers import (
     fold_layer,
     layer_file,
     readable,
+    reading_file,
 )
+from hydrometer.engine.plan import Component, PlannedJudge
 from hydrometer.providers.types import FinishReason
 from hydrometer.scoring.table import Counts, ProbeTable
 from hydrometer.strategies.types import Unparsed, Verdict
@@ -24,6 +27,12 @@ from hydrometer.strategies.types import Unparsed, Verdict
 HEAD = LayerHead(judge=make_judge(), plan="0123")
 YES = Judgement(opinions=(Verdict(metric="strict", positive=True, vendor="openai"),), keys=("k",))
 NO = Judgement(opinions=(Verdict(metric="strict", positive=False),))
+LABELLED = LayerHead(
+    judge=PlannedJudge(
+        name="labels", rules=Component(name="labels", version="1"), metrics=("strict",)
+    ),
+    plan="0123",
+)
 LOST = Judgement(failures=(CallFailed(role="judge", key="x", error="E", message="m"),))
 UNREAD = Judgement(opinions=(Unparsed(metric="strict", reason="?"),))
 
@@ -79,6 +88,7 @@ GOOD = lines(Reread(probe=0, judgement=YES), Reread(probe=1, judgement=NO))
         ([GOOD[0], GOOD[1].replace(b"openai", b"open\xff")], "f:2: no line of a layer: "),
         ([GOOD[0].replace(b'"strict"', b'"sincere"')], "f:1: no line of a layer: "),
         ([*GOOD, GOOD[1]], "f:4: probe 0 was judged on a line before"),
+        ([*GOOD, GOOD[1].replace(b":0", b":-1")], "f:4: no line of a layer: "),
     ],
 )
 def test_a_damaged_layer_is_named_by_its_line(damaged: list[bytes], said: str) -> None:
@@ -88,7 +98,10 @@ def test_a_damaged_layer_is_named_by_its_line(damaged: list[bytes], said: str) -
     assert str(raised.value).startswith(said)
 
 
-def test_only_answers_that_were_judged_are_counted_and_what_is_no_answer_beside_them() -> None:
+@pytest.mark.parametrize(("head", "unread"), [(HEAD, 1), (LABELLED, 0)])
+def test_an_answer_without_a_verdict_is_unread_unless_people_were_to_label_it(
+    head: LayerHead, unread: int
+) -> None:
     events: list[Event] = [
         Taken(ticket=0, template=0, node=0),
         probed(judgement=YES),
@@ -102,12 +115,23 @@ def test_only_answers_that_were_judged_are_counted_and_what_is_no_answer_beside_
         probed(judgement=YES),
         Finished(reason="probes", tickets=1, probes=9),
     ]
-    layer = Layer(HEAD, {0: NO, 5: YES, 6: LOST, 7: UNREAD})
+    layer = Layer(head, {0: NO, 5: YES, 6: LOST, 7: UNREAD})
 
     counts = ProbeTable(fold_layer(events, layer)).counts("strict")
 
-    assert counts == Counts(positives=1, judged=2, failed=2, refused=2, truncated=1, unparsed=1)
-    assert counts.probes == 8  # the last answer was not judged by this layer, and is not counted
+    assert counts == Counts(
+        positives=1, judged=2, failed=2, refused=2, truncated=1, unparsed=1, unread=unread
+    )
+    assert counts.probes == 8 + unread
+    assert counts.missing == 6 + unread
+
+
+def test_a_verdict_on_a_probe_that_the_run_does_not_have_is_named_by_its_line() -> None:
+    rows = [Reread(probe=probe, judgement=YES) for probe in (1, 50000, 0, 50001)]
+    layer = decode_layer(lines(*rows), "f")
+
+    with pytest.raises(FileInvalid, match=r"^f:3: the run has no probe 50000, its last is 1$"):
+        list(fold_layer([probed(), probed()], layer))
 
 
 def test_a_verdict_on_what_is_no_answer_does_not_count() -> None:
@@ -153,6 +177,7 @@ NAMES = [
     "a\nb",
     "lexical\n",
     "LEXICAL",
+    "Lexical",
     "x" * 40 + "/" + "y" * 40,
     "a\x00b",
 ]
@@ -161,9 +186,20 @@ NAMES = [
 def test_every_judge_has_a_file_of_its_own_inside_the_folder() -> None:
     files = [layer_file(name) for name in NAMES]
 
-    assert len(set(files)) == len(NAMES)
+    assert len({file.casefold() for file in files}) == len(NAMES)  # disks may not tell cases apart
     assert files[:2] == ["lexical.jsonl", "gpt-4o.mini_2.jsonl"]
     for file in files:
         assert file.endswith(".jsonl")
         assert not file.startswith(".")
         assert not {"/", "\\", "\x00", "\n", " "} & set(file)
+
+
+def test_readings_of_two_judges_are_timed_apart_even_under_one_name() -> None:
+    by_rule, by_model = make_judge(), make_judge(JUDGE)
+    same_name = msgspec.structs.replace(by_model, name=by_rule.name)
+
+    files = [reading_file(judge) for judge in (by_rule, by_model, same_name)]
+
+    assert len(set(files)) == 3
+    assert files[0].startswith("lexical-")
+    assert reading_file(make_judge()) == files[0]

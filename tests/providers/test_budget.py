@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from fakes import FakeClock, GatedProvider, make_request
+from fakes import FakeClock, GatedProvider, ListObserver, ScriptedProvider, make_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.providers.base import Provider
 from hydrometer.providers.budget import Budget, Spent
-from hydrometer.providers.errors import BudgetReached, ServiceFailed
+from hydrometer.providers.errors import (
+    AccessDenied,
+    BudgetReached,
+    ConnectionFailed,
+    ProviderError,
+    RateLimited,
+    ReplyMalformed,
+    ReplyUnusable,
+    RequestRejected,
+    ServiceFailed,
+    SettingsInvalid,
+    TimedOut,
+)
 from hydrometer.providers.limit import Limited
 from hydrometer.providers.settings import Price
 from hydrometer.providers.types import Request, Response, Usage
@@ -198,20 +209,108 @@ async def test_budget_of_money_is_used_up_and_not_exceeded() -> None:
     assert len(reached) == 24
 
 
-async def test_failed_call_costs_nothing_and_leaves_room() -> None:
-    class Fails:
+REFUSALS = (
+    RateLimited("over quota"),
+    ServiceFailed("down", status=500),
+    RequestRejected("too long", status=400),
+    AccessDenied("wrong key", status=401),
+    SettingsInvalid("no"),
+    ConnectionFailed("cannot connect", sent=False),
+)
+UNKNOWN = (
+    TimedOut("late"),
+    ConnectionFailed("cut"),
+    ReplyMalformed("not JSON"),
+    ReplyUnusable("too large"),
+)
+
+
+def billed(error: ReplyMalformed | ReplyUnusable) -> ProviderError:
+    error.usage = TEN
+    return error
+
+
+async def spent_by(error: ProviderError, budget: Budget) -> Spent:
+    """Return what one attempt that ends in *error* counts as; it may need 68 tokens."""
+    observer = ListObserver()
+    limited = Limited(
+        ScriptedProvider(error),
+        slots=1,
+        clock=FakeClock(),
+        pool="x",
+        price=Price(output_per_mtok=1e6),
+        budget=budget,
+        observer=observer,
+    )
+    with pytest.raises(type(error)):
+        await limited.complete(make_request())
+    spent, (attempt,) = budget.spent(), observer.attempts
+    assert (attempt.input_tokens, attempt.output_tokens, attempt.cost_usd) == (
+        *(spent.input_tokens, spent.output_tokens, spent.cost_usd),
+    )
+    return spent
+
+
+@pytest.mark.parametrize("limit", [None, 200])
+@pytest.mark.parametrize("error", REFUSALS, ids=lambda error: type(error).__name__)
+async def test_refused_call_costs_nothing_and_leaves_room(
+    error: ProviderError, limit: int | None
+) -> None:
+    assert await spent_by(error, Budget(tokens=limit)) == Spent(calls=1)
+
+
+@pytest.mark.parametrize("limit", [None, 200])
+@pytest.mark.parametrize("error", [ReplyMalformed("no choices"), ReplyUnusable("no content")])
+async def test_reply_that_is_no_answer_costs_what_it_says(
+    error: ReplyMalformed | ReplyUnusable, limit: int | None
+) -> None:
+    spent = await spent_by(billed(error), Budget(tokens=limit))
+
+    assert spent == Spent(calls=1, input_tokens=6, output_tokens=4, cost_usd=4.0)
+
+
+@pytest.mark.parametrize("limit", [None, 200])
+@pytest.mark.parametrize("error", UNKNOWN, ids=lambda error: type(error).__name__)
+async def test_call_of_which_nobody_knows_what_it_used_costs_what_it_might_have(
+    error: ProviderError, limit: int | None
+) -> None:
+    spent = await spent_by(error, Budget(tokens=limit))
+
+    assert spent == Spent(calls=1, input_tokens=4, output_tokens=64, cost_usd=64.0)
+
+
+async def test_budget_of_tokens_holds_where_every_reply_is_paid_for_and_none_can_be_used() -> None:
+    class Bills:
+        """Uses all that was asked for, and says nothing."""
+
+        billed = 0
+
         async def complete(self, request: Request) -> Response:
-            raise ServiceFailed("down", status=500)
+            await anyio.lowlevel.checkpoint()
+            self.billed += 68
+            error = ReplyMalformed("the reply has no choices")
+            error.usage = Usage(input_tokens=4, output_tokens=64)
+            raise error
 
-    budget = Budget(tokens=100)
-    provider: Provider = Fails()
-    limited = Limited(provider, slots=1, clock=FakeClock(), pool="x", budget=budget)
+    inner, budget, reached = Bills(), Budget(tokens=2000), list[str]()
+    limited = Limited(inner, slots=8, clock=FakeClock(), pool="x", budget=budget)
 
-    for _ in range(9):
-        with pytest.raises(ServiceFailed):
-            await limited.complete(make_request())
+    async def work() -> None:
+        while not reached:
+            try:
+                await limited.complete(make_request())
+            except ReplyMalformed:
+                continue
+            except BudgetReached as error:
+                reached.append(str(error))
 
-    assert budget.spent() == Spent(calls=9)
+    async with anyio.create_task_group() as group:
+        for _ in range(12):
+            group.start_soon(work)
+
+    spent = budget.spent()
+    assert inner.billed == spent.input_tokens + spent.output_tokens
+    assert 2000 - 68 < inner.billed <= 2000
 
 
 async def test_call_waits_for_those_under_way_when_only_they_are_in_its_way() -> None:

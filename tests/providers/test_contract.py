@@ -6,13 +6,16 @@ import gc
 import json
 import socket
 import tracemalloc
+from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import anyio
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 from fakes import ListObserver
 from msgspec.structs import replace
 
@@ -40,6 +43,7 @@ from hydrometer.providers.types import Message, Mode, Request, Response, Samplin
 pytestmark = pytest.mark.anyio
 
 KEY = "Planted.Key~0123456789"
+PROXY_SECRET = "Planted-Proxy-Secret"
 PROMPT = "Who made you? 谁创造了你？"
 
 
@@ -168,7 +172,7 @@ CUT: Mapping[str, str] = {
     "cut-in-head": "connection failed: Server disconnected",
     "cut-in-body": "connection failed: Response payload is not completed",
     "cut-in-chunks": "connection failed: Response payload is not completed",
-    "bad-gzip": "connection failed: ",
+    "bad-gzip": "connection failed: the body is not what its headers say",
     "not-http": "no proper HTTP reply: Bad status line",
     "short-length": "no proper HTTP reply: Bad status line",
 }
@@ -261,6 +265,97 @@ async def test_proxy_of_the_environment_is_used(
         response = await provider.complete(ask())
 
     assert json.loads(response.text)["path"] == "http://model.test/v1/chat/completions"
+
+
+@pytest.mark.parametrize("key", ["", KEY])
+async def test_a_proxy_gets_its_password_and_nobody_gets_one_of_netrc(
+    server: Server,
+    adapter: OpenProvider,
+    key: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine model.test login me password netrc-secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    place = server.url.removeprefix("http://").removesuffix("/v1")
+    monkeypatch.setenv("http_proxy", f"puser:{PROXY_SECRET}@{place}")
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    async with opened(adapter, "http://model.test/v1", "echo", api_key=key) as provider:
+        headers = json.loads((await provider.complete(ask())).text)["headers"]
+
+    assert headers.get("authorization") == (f"Bearer {key}" if key else None)
+    assert b64decode(headers["proxy-authorization"].removeprefix("Basic ")) == (
+        f"puser:{PROXY_SECRET}".encode()
+    )
+
+
+async def test_a_proxy_that_opens_a_tunnel_is_not_shown_the_key(
+    adapter: OpenProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads: list[str] = []
+
+    async def refuse(stream: SocketStream) -> None:
+        async with stream:
+            heads.append((await stream.receive()).decode().lower())
+            await stream.send(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(SocketAttribute.local_port)
+    monkeypatch.setenv("ALL_PROXY", f"http://puser:{PROXY_SECRET}@127.0.0.1:{port}")
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, refuse)
+        error = await failure(adapter, "https://model.test/v1", "ok")
+        tasks.cancel_scope.cancel()
+
+    assert str(error) == "ok: the proxy in ALL_PROXY answered 407"
+    assert heads[0].startswith("connect model.test:443 ")
+    assert "\r\nproxy-authorization: basic " in heads[0]
+    assert "\r\nauthorization:" not in heads[0]
+    assert KEY.lower() not in heads[0]
+    assert "x-team" not in heads[0]
+
+
+async def test_a_proxy_that_cannot_be_used_is_a_setting(
+    adapter: OpenProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"socks5://puser:{PROXY_SECRET}@127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    error = await failure(adapter, "http://model.test/v1", "ok")
+
+    assert isinstance(error, SettingsInvalid)
+    assert str(error).startswith("base_url is reached through the proxy in http_proxy, ")
+    assert PROXY_SECRET not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("environ", "where"),
+    [({}, "the host of base_url"), ({"http_proxy": "proxy.test:1"}, "the proxy in http_proxy")],
+)
+async def test_a_name_that_nobody_knows_is_told_with_the_setting_that_holds_it(
+    adapter: OpenProvider,
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    where: str,
+) -> None:
+    def resolve(*_: object, **__: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    error = await failure(adapter, "http://model.test/v1", "ok")
+
+    assert isinstance(error, ConnectionFailed)
+    assert str(error) == f"ok: cannot connect to {where}: name not known"
 
 
 async def test_loopback_needs_no_proxy(
@@ -381,7 +476,7 @@ async def test_connection_is_cut(server: Server, adapter: OpenProvider, model: s
     error = await failure(adapter, server.url, model)
 
     assert isinstance(error, ConnectionFailed)
-    assert str(error).startswith(f"{model}: {CUT[model]}")
+    assert str(error) == f"{model}: {CUT[model]}"
 
 
 @pytest.mark.parametrize("model", ["slow-head", "slow-body"])

@@ -36,6 +36,7 @@ from hydrometer.providers.errors import (
     ReplyUnusable,
     RequestRejected,
     ServiceFailed,
+    SettingsInvalid,
     TimedOut,
 )
 from hydrometer.providers.failover import Endpoint, Failover
@@ -166,6 +167,17 @@ async def test_denied_access_names_the_endpoint() -> None:
     assert (str(caught.value), caught.value.status) == ("endpoint a: m answered 401: no", 401)
 
 
+async def test_settings_that_cannot_work_name_the_endpoint() -> None:
+    """A bad certificate is of one endpoint; its own error cannot know that there are several."""
+    broken = SettingsInvalid("m: the endpoint cannot be called with these settings: expired")
+    door, _ = failover(ScriptedProvider(broken), ScriptedProvider(broken), clock=FakeClock())
+
+    with pytest.raises(SettingsInvalid) as caught:
+        await door.complete(make_request())
+
+    assert str(caught.value) == f"endpoint a: {broken}"
+
+
 class DiesAfterTwo:
     """Is asked two calls: answers the first when *answers* is set, cuts the second at *cuts*."""
 
@@ -183,7 +195,7 @@ class DiesAfterTwo:
         raise ConnectionFailed("cut")
 
 
-async def test_calls_that_wait_move_on_when_their_endpoint_opens() -> None:
+async def test_calls_that_wait_stay_away_from_an_endpoint_that_opens() -> None:
     dying, other = DiesAfterTwo(), GatedProvider(make_response())
     door, endpoints = failover(dying, other, clock=SystemClock(), slots=2, failures=1)
     ended: list[str] = []
@@ -195,18 +207,18 @@ async def test_calls_that_wait_move_on_when_their_endpoint_opens() -> None:
             ended.append("cut")
 
     async with anyio.create_task_group() as group:
-        for _ in range(6):  # two are sent to each, and one waits at each
+        for _ in range(6):  # two are sent to each, and two wait for either
             group.start_soon(call)
         await anyio.wait_all_tasks_blocked()
-        waiting = [row.waiting for row in door.statistics().endpoints]
-        dying.cuts.set()
+        waiting = door.statistics().waiting
+        dying.cuts.set()  # and so has a slot again
         await anyio.wait_all_tasks_blocked()
-        moved = [row.waiting for row in door.statistics().endpoints]
+        still_waiting = door.statistics().waiting
         other.gate.set()
         await anyio.wait_all_tasks_blocked()
         dying.answers.set()
 
-    assert (waiting, moved) == ([1, 1], [0, 2])
+    assert (waiting, still_waiting) == (2, 2)
     assert ended == ["cut", "b", "b", "b", "b", "a"]  # what was sent was waited for
     assert (dying.entered, other.entered) == (2, 4)
     assert [endpoint.limited.statistics().in_flight for endpoint in endpoints] == [0, 0]
@@ -264,24 +276,31 @@ def test_when_all_are_open_calls_wait_for_the_first_that_may_be_back() -> None:
     ]
 
 
-async def test_probe_that_is_cancelled_before_its_turn_lets_the_next_call_go() -> None:
+async def test_probe_waits_for_its_turn_in_nobody_s_way_and_once_cancelled_lets_the_next_go() -> (
+    None
+):
     clock = SystemClock()
-    wants_peace = ScriptedProvider(RateLimited("over quota", retry_after_s=1000.0))
-    door, endpoints = failover(wants_peace, wants_peace, clock=clock, failures=1)
-    probed, other = (endpoint.breaker for endpoint in endpoints)
+    wants_peace, gated = (
+        ScriptedProvider(RateLimited("over quota", retry_after_s=1000.0)),
+        GatedProvider(make_response()),
+    )
+    door, endpoints = failover(wants_peace, gated, clock=clock, failures=1)
+    held, probed = (endpoint.breaker for endpoint in endpoints)
     with pytest.raises(RateLimited):
         await door.complete(make_request())
-    probed.failed(probed.begin(), clock.now() - 6.0)  # half-open by now
-    other.failed(other.begin(), clock.now() + 1000.0)
+    for breaker in (held, probed):
+        breaker.failed(breaker.begin(), clock.now() - 6.0)  # half-open by now
 
     async with anyio.create_task_group() as group:
         group.start_soon(door.complete, make_request())
         await anyio.wait_all_tasks_blocked()
-        during = probed.wait_s(clock.now())
+        during = [breaker.wait_s(clock.now()) for breaker in (held, probed)]
+        door.abandon()
         group.cancel_scope.cancel()
 
-    assert (during, probed.wait_s(clock.now())) == (math.inf, 0.0)
-    assert len(wants_peace.requests) == 1
+    assert during == [0.0, math.inf]
+    assert [breaker.wait_s(clock.now()) for breaker in (held, probed)] == [0.0, 0.0]
+    assert gated.cancelled == 1
 
 
 async def test_who_is_cancelled_while_all_are_open_leaves_nothing_behind() -> None:

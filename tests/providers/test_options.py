@@ -150,7 +150,8 @@ def test_options_become_values() -> None:
     [
         ("htp", "unknown provider htp; did you mean http?"),
         ("mistrl", "unknown provider mistrl; did you mean mistral?"),
-        ("zzz", "unknown provider zzz; known: http, openai, vllm, simulated, mistral"),
+        ("zzz", "unknown provider zzz; known: http, openai, simulated, mistral"),
+        ("vlm", "unknown provider vlm; known: http, openai, simulated, mistral"),
     ],
 )
 def test_provider_that_nobody_knows(provider: str, why: str) -> None:
@@ -163,3 +164,14 @@ def test_provider_that_nobody_knows(provider: str, why: str) -> None:
 @pytest.mark.parametrize("provider", ["http", "openai", "vllm", "simulated", "mistral"])
 def test_provider_that_is_known(provider: str) -> None:
     check_provider("models.x", provider, {"mistral"})
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\x00"])
+def test_an_address_holds_no_blank(blank: str) -> None:
+    for url in (f"http://a.test/{blank}v1", f"http://a.test/v1{blank}"):
+        with pytest.raises(SettingsInvalid) as caught:
+            ModelSettings(provider="http", model="m", base_url=url).check("models.x")
+
+        assert str(caught.value) == (
+            "models.x.base_url holds a blank or a control character (not shown)"
+        )

@@ -22,6 +22,7 @@ from hydrometer.providers.base import Provider
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.errors import (
     AccessDenied,
+    Again,
     AttemptsExhausted,
     BudgetReached,
     ConnectionFailed,
@@ -299,6 +300,16 @@ def test_wait_is_what_was_asked_within_reason_or_the_backoff(
     waited = wait_s(RateLimited("x", retry_after_s=asked), backoff_s=backoff_s)
 
     assert waited == max(backoff_s, min(asked or 0.0, 300.0))
+
+
+@pytest.mark.parametrize(("again", "waited_s"), [("after backoff", 0.75), ("at once", 0.0)])
+def test_what_one_of_several_endpoints_asks_for_is_not_waited(
+    again: Again, waited_s: float
+) -> None:
+    error = RateLimited("over quota", retry_after_s=60.0)
+    error.again = again
+
+    assert wait_s(error, backoff_s=0.75) == waited_s
 
 
 @given(jitters=st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=30))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -285,3 +286,29 @@ async def test_statistics_tell_the_rate() -> None:
         await limited.complete(make_request())
 
     assert limited.statistics().rate == 2  # those sent at 50 and 75, seen from 100
+
+
+def test_first_in_line_goes_on_when_what_was_learnt_grows_while_it_waits() -> None:
+    """Nothing else is under way then, so that no end of a call would ever wake it."""
+    ended: list[int] = []
+
+    class Refuses:
+        async def complete(self, request: Request) -> Response:
+            await anyio.sleep(0.05)
+            raise RateLimited("over quota", retry_after_s=60.0)
+
+    async def main() -> None:
+        limited = Limited(Refuses(), slots=4, clock=LoopClock(), pool="x", budget=Budget())
+
+        async def call(draw: int) -> None:
+            with suppress(RateLimited):
+                await limited.complete(make_request(draw=draw))
+            ended.append(draw)
+
+        async with anyio.create_task_group() as group:
+            for draw in range(12):
+                group.start_soon(call, draw)
+
+    run_in_virtual_time(main)
+
+    assert sorted(ended) == list(range(12))

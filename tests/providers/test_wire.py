@@ -7,6 +7,7 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
+from fakes import make_request
 
 from hydrometer.providers.errors import (
     AccessDenied,
@@ -18,6 +19,7 @@ from hydrometer.providers.errors import (
     SettingsInvalid,
     TimedOut,
 )
+from hydrometer.providers.exchange import Reply, read_reply
 from hydrometer.providers.quota import Allowance, Quota
 from hydrometer.providers.types import Message, Request, Response, Sampling, Usage
 from hydrometer.providers.wire import from_body, split_reasoning, to_body
@@ -143,6 +145,53 @@ def test_usage_without_counts_is_no_usage() -> None:
     reply = {"choices": [{"text": "hi", "finish_reason": "stop"}], "usage": {}}
 
     assert from_body(json.dumps(reply).encode(), "completion") == Response(text="hi")
+
+
+@pytest.mark.parametrize("count", ["-1", "1e13", "1e300", "NaN", "-Infinity"])
+@pytest.mark.parametrize("name", ["prompt_tokens", "completion_tokens"])
+def test_usage_that_cannot_be_is_no_usage(name: str, count: str) -> None:
+    other = {"prompt_tokens": "completion_tokens"}.get(name, "prompt_tokens")
+    usage = f'{{"{name}": {count}, "{other}": null}}'
+    reply = f'{{"choices": [{{"message": {{"content": "hi"}}}}], "usage": {usage}}}'
+
+    assert from_body(reply.encode(), "chat").usage is None
+
+
+@pytest.mark.parametrize(
+    "choices", [[], [{"message": {"content": None}}]], ids=["malformed", "unusable"]
+)
+def test_a_reply_that_is_no_answer_tells_what_it_cost(choices: list[object]) -> None:
+    usage = {"prompt_tokens": 7, "completion_tokens": 2}
+    reply = Reply(
+        status=200, headers={}, body=json.dumps({"choices": choices, "usage": usage}).encode()
+    )
+
+    try:
+        read_reply(reply, make_request(), model="m", now=NOW)
+    except (ReplyMalformed, ReplyUnusable) as error:
+        told = error.usage
+
+    assert told == Usage(input_tokens=7, output_tokens=2)
+
+
+PROMPT = "You are the captain\nof a ship. Who built you, captain? Tell us in one sentence."
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (f"cannot render: {PROMPT}", "cannot render: …"),
+        (f"bad input '{PROMPT[5:60]}' at 5", "bad input '…' at 5"),
+        ("too long: you are the cap", "too long: you are the cap"),
+        (f"{PROMPT[:30]} and {PROMPT[30:]}", "…and…"),
+        ("asked for: Be kind.", "asked for: …"),
+    ],
+)
+def test_what_a_server_repeats_of_a_prompt_is_cut_out(said: str, kept: str) -> None:
+    for body in (json.dumps({"error": {"message": said}}).encode(), said.encode()):
+        error = error_from(400, {}, body, model="m", now=NOW, prompts=("Be kind.", PROMPT, "a"))
+
+        assert str(error) == f"m answered 400: {kept}"
 
 
 def test_only_text_parts_are_text() -> None:

@@ -87,7 +87,7 @@ def test_markdown_shows_the_share_with_its_denominator_judge_and_prompt() -> Non
     assert head.count("|") == rule.count("|") == row.count("|")
     assert row == (
         "| runs/qwen | qwen | ice | gpt-mini | identity-1 | loose | 1/3 | 0.333 | 0.250–0.500 "
-        "| 0.300–0.400 | 1 | 0 | 2 | 0 | 0.167–0.667 | few-positives;missing-data |"
+        "| 0.300–0.400 | 1 | 0 | 2 | 0 | 0 | 0.167–0.667 | few-positives;missing-data |"
     )
 
 

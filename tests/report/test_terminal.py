@@ -106,6 +106,23 @@ def test_missing_probes_are_shown_by_kind_with_the_bounds_they_leave() -> None:
     assert "missing-data" in lines[lines.index(line) + 1].split()
 
 
+def test_answers_that_a_judge_did_not_read_have_a_place_among_the_missing() -> None:
+    partial = msgspec.structs.replace(
+        QWEN, judge="lexical", judged=40, unread=60, flags=("partial-layer",)
+    )
+
+    lines = render([PHI, partial])
+
+    first, second = (line.split() for line in lines if line.startswith("  loose"))
+    assert "f/r/t/u/n" in lines[1]
+    assert "40/30/20/10/0" in first
+    assert "0/0/0/0/60" in second
+    assert (
+        "missing        failed/refused/truncated/unparsed/not read probes, not in the rate" in lines
+    )
+    assert any(line.startswith("partial-layer  the run has answers that this") for line in lines)
+
+
 def test_nothing_judged_has_a_dash_for_a_rate_and_no_drawing() -> None:
     (line,) = (line for line in render([UNRATED]) if line.startswith("  strict"))
 

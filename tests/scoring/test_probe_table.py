@@ -38,13 +38,16 @@ def test_every_probe_is_counted_once() -> None:
             ProbeRow(template=0, question=0, state="refused"),
             ProbeRow(template=0, question=0, state="truncated"),
             ProbeRow(template=0, question=0, state="truncated"),
+            ProbeRow(template=0, question=0, state="unread"),
         ]
     )
 
     counts = table.counts("loose")
 
-    assert counts == Counts(positives=2, judged=3, failed=1, refused=1, truncated=2, unparsed=1)
-    assert (counts.missing, counts.probes) == (5, len(table))
+    assert counts == Counts(
+        positives=2, judged=3, failed=1, refused=1, truncated=2, unparsed=1, unread=1
+    )
+    assert (counts.missing, counts.probes) == (6, len(table))
 
 
 def test_row_whose_judge_call_was_lost_counts_as_failed_for_that_metric_only() -> None:

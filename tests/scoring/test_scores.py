@@ -34,6 +34,9 @@ def make_lost(count: int) -> list[ProbeRow]:
     return [ProbeRow(template=0, question=i, state="refused") for i in range(count)]
 
 
+UNREAD = ProbeRow(template=0, question=0, state="unread")
+
+
 def score(
     rows: Iterable[ProbeRow], *, seed: int = 7, metrics: tuple[Metric, ...] = ()
 ) -> tuple[Score, ...]:
@@ -78,6 +81,8 @@ def test_metrics_come_widest_first() -> None:
         (make_rows(8, 8, questions=1), ("one-question",)),
         ([*make_rows(50, 45), *make_lost(5)], ()),
         ([*make_rows(50, 45), *make_lost(6)], ("missing-data",)),
+        ([*make_rows(50, 45), UNREAD], ("partial-layer",)),
+        ([*make_rows(8, 8), UNREAD], ("missing-data", "partial-layer")),
         (make_rows(1, 0), ("one-template", "one-question", "few-positives", "few-negatives")),
     ],
 )

@@ -15,7 +15,7 @@ from hydrometer.strategies.embeddings import cosine
         ((1.0, 1.0), (-3.0, -3.0), -1.0),
         ((1.0, 0.0), (1.0, 1.0), 1 / sqrt(2)),
         ((1e300, 1e300), (1e-300, 1e-300), 1.0),
-        ((0.0, 0.0), (1.0, 1.0), 0.0),
+        ((1e-320, 0.0), (1.0, 1.0), 1 / sqrt(2)),
     ],
 )
 def test_cosine(first: tuple[float, ...], second: tuple[float, ...], expected: float) -> None:
@@ -29,6 +29,8 @@ def test_cosine(first: tuple[float, ...], second: tuple[float, ...], expected: f
         ((1.0,), (1.0, 2.0), "embeddings must have one length above 0, got 1 and 2"),
         ((), (), "embeddings must have one length above 0, got 0 and 0"),
         ((1.0,), (float("nan"),), "embeddings must be finite"),
+        ((0.0, -0.0), (1.0, 1.0), "embeddings must not be all zeros"),
+        ((1.0, 1.0), (0.0, 0.0), "embeddings must not be all zeros"),
     ],
 )
 def test_vectors_that_have_no_cosine_are_refused(

@@ -1,0 +1,439 @@
+"""A plug-in at fault: one line that names it, nothing paid for is lost, and the run goes on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from textwrap import dedent
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+from fakes import make_request
+from processes import invoke
+
+import hydrometer
+from hydrometer.providers.base import Provider
+from hydrometer.providers.errors import RequestRejected
+from hydrometer.providers.quota import Quota
+from hydrometer.providers.settings import ModelSettings, Planting
+from hydrometer.providers.simulated import answer
+from hydrometer.providers.types import Request, Response
+from hydrometer.strategies.base import Choice
+from hydrometer.strategies.tree import Tree
+
+CONFIG = """
+[models.target]
+provider = "{provider}"
+model = "sim-target"
+vendor = "alibaba"
+fact = "builtin:qwen"
+[models.helper]
+provider = "simulated"
+model = "sim-helper"
+[models.judge]
+provider = "simulated"
+model = "sim-judge"
+[ice]
+targets = ["target"]
+helper = "helper"
+probes = 30
+questions_per_visit = 5
+"""
+
+
+def write(folder: Path, *lines: str, provider: str = "simulated") -> Path:
+    path = folder / "audit.toml"
+    path.write_text(CONFIG.format(provider=provider) + "\n".join(lines) + "\n")
+    return path
+
+
+def ice(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return invoke(
+        "ice", folder / "audit.toml", "--out", folder / "run", "--cache", folder / "cache", "-q",
+        *more,
+    )  # fmt: skip
+
+
+def status(run: Path) -> dict[str, str]:
+    found: dict[str, str] = json.loads((run / "status.json").read_text())
+    return found
+
+
+Install = Callable[[str, str], None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Return what puts a package of one module on the path, with one entry point, "odd"."""
+    site = tmp_path / "site"
+    info = site / "odd_package-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd-package\nVersion: 1\n")
+    monkeypatch.syspath_prepend(str(site))
+
+    def put(kind: str, source: str) -> None:
+        (site / "odd_module.py").write_text(dedent(source))
+        (info / "entry_points.txt").write_text(f"[hydrometer.{kind}]\nodd = odd_module:Odd\n")
+        monkeypatch.delitem(sys.modules, "odd_module", raising=False)
+
+    return put
+
+
+SELECTOR = """
+    from typing import ClassVar
+    import msgspec
+    from hydrometer.strategies.base import Choice
+
+    class Odd(msgspec.Struct, frozen=True, kw_only=True):
+        version: ClassVar[str] = "1"
+
+        def select(self, tree, *, step, rng):
+            return Choice(path=(0,))
+
+        def gain(self, choice, *, level, successes, probes):
+            return {gain}
+"""
+
+
+def test_a_selector_that_gains_nan_is_named_and_the_run_is_not_spoilt(
+    tmp_path: Path, install: Install
+) -> None:
+    install("selectors", SELECTOR.format(gain='float("nan")'))
+    write(tmp_path, 'selector = "odd"')
+
+    done = ice(tmp_path)
+    scored = invoke("score", tmp_path / "run")
+    found = status(tmp_path / "run")
+    install("selectors", SELECTOR.format(gain="0.5"))
+    resumed = ice(tmp_path, "--resume")
+    replayed = invoke("replay", tmp_path / "run")
+
+    said = "the selector odd of odd-package is broken: gain returned nan, which is no finite number"
+    assert (done.returncode, done.stderr) == (2, f"hydrometer: {said}\n")
+    assert (found["state"], found["cause"], found["reason"]) == ("stopped", "plug-in", said)
+    assert scored.returncode == 0, scored.stderr
+    assert resumed.returncode == 0, resumed.stderr
+    assert replayed.returncode == 0, replayed.stderr
+
+
+def test_a_plug_in_that_cannot_be_imported_is_named_and_leaves_no_run(
+    tmp_path: Path, install: Install
+) -> None:
+    install("selectors", "raise OSError('no licence')")
+    write(tmp_path, 'selector = "odd"')
+
+    done = ice(tmp_path)
+
+    assert (done.returncode, done.stderr) == (
+        2,
+        "hydrometer: the selector odd of odd-package is broken: its import raised OSError: "
+        "no licence\n",
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_debug_shows_where_a_plug_in_failed(tmp_path: Path, install: Install) -> None:
+    install("selectors", SELECTOR.format(gain="1 / 0  # here"))
+    write(tmp_path, 'selector = "odd"')
+
+    done = ice(tmp_path, "--debug")
+
+    assert done.returncode == 2
+    assert "return 1 / 0  # here" in done.stderr
+    assert done.stderr.endswith("gain raised ZeroDivisionError: division by zero\n")
+
+
+JUDGE = """
+    from typing import ClassVar
+    import msgspec
+    from hydrometer.strategies.types import Verdict
+
+    class Odd(msgspec.Struct, frozen=True, kw_only=True):
+        version: ClassVar[str] = "1"
+        metrics: ClassVar[tuple[str, ...]] = {metrics}
+        asks_model: ClassVar[bool] = True
+
+        def prepare(self, about):
+            return self
+
+        def read(self, case):
+            {read}
+            return (Verdict(metric="strict", positive=False),)
+"""
+ONCE = 'yield ("Is it?" + case.response,)'
+
+
+def test_a_judge_that_never_has_enough_ends_the_run_also_in_a_rescore(
+    tmp_path: Path, install: Install
+) -> None:
+    config = write(tmp_path)
+    assert ice(tmp_path).returncode == 0
+    install("judges", JUDGE.format(metrics=("strict",), read="while True: yield ('Is it?',)"))
+    write(tmp_path, 'judge = "odd"', 'judge_model = "judge"')
+
+    done = invoke("rescore", tmp_path / "run", "--judge", "odd", "--config", config, "-q")
+    scored = invoke("score", tmp_path / "run")
+
+    assert (done.returncode, done.stderr) == (
+        2,
+        "hydrometer: the judge odd of odd-package is broken: read asks its model more than 8 "
+        "times about one response\n",
+    )
+    assert scored.returncode == 0, scored.stderr
+    assert "odd" not in scored.stdout
+
+
+@pytest.mark.parametrize(("metrics", "code"), [(("strict",), 0), (("loose",), 2)])
+def test_only_a_judge_that_decides_loose_needs_the_fact(
+    tmp_path: Path, install: Install, metrics: tuple[str, ...], code: int
+) -> None:
+    install("judges", JUDGE.format(metrics=metrics, read=ONCE))
+    config = write(tmp_path, 'judge = "odd"', 'judge_model = "judge"')
+    config.write_text(config.read_text().replace('fact = "builtin:qwen"\n', ""))
+
+    done = ice(tmp_path)
+
+    assert done.returncode == code, done.stderr
+    assert ("models.target.fact is missing" in done.stderr) == (code == 2)
+
+
+MUTATOR = """
+    from typing import ClassVar
+    import msgspec
+    from hydrometer.strategies.types import Rejected
+
+    class Odd(msgspec.Struct, frozen=True, kw_only=True):
+        version: ClassVar[str] = "1"
+        parents: ClassVar[int] = 1
+
+        def build_prompt(self, parents):
+            before, after = parents[0].split("{query}")
+            return before + after
+
+        def build_repair(self, fault):
+            return fault
+
+        def parse(self, reply, parents):
+            return Rejected(fault="none")
+"""
+
+
+def test_an_estimate_shows_a_mutator_nothing_that_is_no_template(
+    tmp_path: Path, install: Install
+) -> None:
+    install("mutators", MUTATOR)
+    config = write(tmp_path, 'mutators = ["odd"]')
+
+    done = invoke("plan", config, "--cache", tmp_path / "cache")
+
+    assert done.returncode == 0, done.stderr
+
+
+# Providers, handed in
+
+
+class Adapter:
+    """Answers as a simulated model does, unless *reply* says otherwise."""
+
+    def __init__(self, reply: Callable[[Request], Any] | None = None) -> None:
+        self._reply = reply
+
+    async def complete(self, request: Request) -> Any:
+        found = self._reply(request) if self._reply else None
+        return found or answer(request, "sim-target", Planting(rate=0.3))
+
+
+def opener(
+    reply: Callable[[Request], Any] | None = None,
+    *,
+    opening: Callable[[], object] = lambda: None,
+    closing: Callable[[], object] = lambda: None,
+) -> hydrometer.Plugins:
+    @asynccontextmanager
+    async def open_odd(
+        settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
+    ) -> AsyncIterator[Provider]:
+        opening()
+        try:
+            yield Adapter(reply)
+        finally:
+            closing()
+
+    return hydrometer.Plugins(providers={"odd": open_odd})
+
+
+def raising(error: BaseException) -> Callable[..., object]:
+    def fail(*_: object) -> object:
+        raise error
+
+    return fail
+
+
+async def measure(
+    folder: Path, plugins: hydrometer.Plugins, start: Any = "new"
+) -> tuple[object, ...]:
+    config = hydrometer.load_config(write(folder, provider="odd"))
+    plan = hydrometer.build_plan(config, plugins=plugins)
+    return await hydrometer.run(
+        plan, config, folder / "run", cache=folder / "cache", plugins=plugins, start=start
+    )
+
+
+@pytest.mark.parametrize(
+    ("plugins", "said"),
+    [
+        (opener(raising(KeyError("choices"))), "complete raised KeyError: 'choices'"),
+        (opener(opening=raising(ValueError("no region"))), "open raised ValueError: no region"),
+        (opener(closing=raising(ValueError("twice"))), "close raised ValueError: twice"),
+        (
+            opener(lambda _: Response(text=None)),  # type: ignore[arg-type]
+            "complete returned Response(text=None, finish='stop'",
+        ),
+        (opener(lambda _: {"text": "hi"}), "complete returned {'text': 'hi'}, not Response(text="),
+    ],
+)
+async def test_a_provider_at_fault_is_named(
+    tmp_path: Path, plugins: hydrometer.Plugins, said: str
+) -> None:
+    with pytest.raises(hydrometer.PluginBroken) as raised:
+        await measure(tmp_path, plugins)
+
+    assert str(raised.value).startswith(f"the provider odd is broken: {said}")
+    assert status(tmp_path / "run")["cause"] == "plug-in"
+
+
+async def test_what_was_paid_for_before_a_provider_broke_is_not_asked_again(
+    tmp_path: Path,
+) -> None:
+    sent: list[Request] = []
+
+    def breaks(request: Request) -> None:
+        if len(sent) == 20:
+            raise KeyError("choices")
+        sent.append(request)
+
+    def works(request: Request) -> None:
+        sent.append(request)
+
+    with pytest.raises(hydrometer.PluginBroken):
+        await measure(tmp_path, opener(breaks))
+    await measure(tmp_path, opener(works), start="resume")
+
+    probes = [request for request in sent if request.messages[-1].content != "Reply with OK."]
+    assert len({msgspec.json.encode(request) for request in probes}) == len(probes) == 30
+
+
+async def test_closing_neither_hides_nor_swallows_what_went_wrong_inside() -> None:
+    class Swallows:
+        async def __aenter__(self) -> Adapter:
+            return Adapter()
+
+        async def __aexit__(self, *_: object) -> bool:
+            return True
+
+    def open_odd(settings: ModelSettings, **_: object) -> Swallows:
+        return Swallows()
+
+    swallowing = hydrometer.Plugins(providers={"odd": open_odd})
+    settings = ModelSettings(provider="odd", model="m")
+    for plugins in (swallowing, opener(closing=raising(ValueError("in its wake")))):
+        with pytest.raises(LookupError, match="inside"):
+            async with plugins.providers["odd"](settings, slots=1, api_key="", headers={}):
+                raise LookupError("inside")
+
+
+async def test_a_key_that_a_provider_repeats_is_not_told() -> None:
+    settings = ModelSettings(
+        provider="odd", model="m", headers={"X-Key": "env:KEY", "X-Team": "audit"}
+    )
+    said = ValueError("key-0123456789 and header-0123456789 of audit are refused")
+
+    with pytest.raises(hydrometer.PluginBroken) as raised:
+        async with opener(opening=raising(said)).providers["odd"](
+            settings,
+            slots=1,
+            api_key="key-0123456789",
+            headers={"X-Key": "header-0123456789", "X-Team": "audit"},
+        ):
+            pass
+
+    assert str(raised.value) == (
+        "the provider odd is broken: open raised ValueError: *** and *** of audit are refused"
+    )
+
+
+async def test_a_provider_that_tells_quotas_still_does() -> None:
+    class Quoted(Adapter):
+        def __init__(self, quota: Any) -> None:
+            super().__init__()
+            self._quota = quota
+
+        async def complete_quoted(self, request: Request) -> tuple[Response, Any]:
+            return await self.complete(request), self._quota
+
+    async def ask(quota: Any) -> object:
+        @asynccontextmanager
+        async def open_odd(
+            settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
+        ) -> AsyncIterator[Provider]:
+            yield Quoted(quota)
+
+        found = hydrometer.Plugins(providers={"odd": open_odd}).providers["odd"]
+        settings = ModelSettings(provider="odd", model="m")
+        async with found(settings, slots=1, api_key="", headers={}) as adapter:
+            assert isinstance(await adapter.complete(make_request()), Response)
+            return (await adapter.complete_quoted(make_request()))[1]  # type: ignore[attr-defined]
+
+    assert await ask(Quota()) == Quota()
+    assert await ask(None) is None
+    with pytest.raises(hydrometer.PluginBroken, match="complete_quoted returned 'none left', not"):
+        await ask("none left")
+
+
+async def test_an_error_that_a_provider_may_raise_is_a_failed_call(tmp_path: Path) -> None:
+    sent: list[Request] = []
+
+    def rejects(request: Request) -> Any:
+        sent.append(request)
+        if len(sent) == 8:
+            raise RequestRejected("content filter", status=400)
+
+    scores = await measure(tmp_path, opener(rejects))
+
+    assert isinstance(scores[0], hydrometer.Score)
+    assert (scores[0].failed, scores[0].judged) == (1, 29)
+
+
+# Strategies, handed in
+
+
+class Deep(msgspec.Struct, frozen=True, kw_only=True):
+    """Takes its third template from where there is none."""
+
+    version: ClassVar[str] = "1"
+
+    def select(self, tree: Tree, *, step: int, rng: Random) -> Choice:
+        return Choice(path=(0 if step < 3 else 99,))
+
+    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
+        return 0.0
+
+
+async def test_what_was_recorded_before_a_strategy_broke_replays(tmp_path: Path) -> None:
+    config = hydrometer.load_config(write(tmp_path, 'selector = "deep"', "[run]", "window = 1"))
+    plugins = hydrometer.Plugins(selectors={"deep": Deep})
+    plan = hydrometer.build_plan(config, plugins=plugins)
+    run = tmp_path / "run"
+
+    with pytest.raises(hydrometer.PluginBroken, match="select returned node 99 of a tree"):
+        await hydrometer.run(plan, config, run, cache=tmp_path / "cache", plugins=plugins)
+
+    probes = [event for event in hydrometer.read_run(run).events() if hasattr(event, "judgement")]
+    assert len(probes) == 5
+    assert all(isinstance(score, hydrometer.Score) for score in hydrometer.score(run))

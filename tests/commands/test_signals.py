@@ -1,0 +1,117 @@
+"""Signals at any moment of a command. Real processes, which signal themselves at a chosen one."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from processes import environment
+
+# Once the command line listens, sends itself a signal when what is opened or imported ends as
+# asked: the so-manieth time, or each time with 0.
+SIGNALLING = """
+import os, runpy, signal, sys
+number, which, end = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+del sys.argv[1:4]
+seen = 0
+def hook(event, args):
+    global seen
+    if event in ("open", "import") and str(args[0]).endswith(end):
+        if not seen and signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
+            return
+        seen += 1
+        if which in (0, seen):
+            os.kill(os.getpid(), number)
+sys.addaudithook(hook)
+runpy.run_module("hydrometer", run_name="__main__", alter_sys=True)
+"""
+TWO_TARGETS = """
+[models.one]
+provider = "simulated"
+model = "sim-one"
+vendor = "alibaba"
+[models.two]
+provider = "simulated"
+model = "sim-two"
+vendor = "alibaba"
+[models.helper]
+provider = "simulated"
+model = "sim-helper"
+[ice]
+targets = ["one", "two"]
+helper = "helper"
+probes = 20
+questions_per_visit = 5
+"""
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+def ice(
+    folder: Path, number: int, end: str, *more: str, which: int = 1
+) -> subprocess.CompletedProcess[str]:
+    """Run two targets, and signal when what ends in *end* is opened."""
+    (folder / "audit.toml").write_text(TWO_TARGETS)
+    words: Sequence[str] = (
+        *(str(int(number)), str(which), end),
+        *("ice", "audit.toml", "--out", "run", "--cache", "cache", "-q", *more),
+    )
+    return subprocess.run(
+        [sys.executable, "-c", SIGNALLING, *words],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def states(folder: Path) -> dict[str, str]:
+    return {
+        path.parent.name: json.loads(path.read_bytes())["state"]
+        for path in sorted((folder / "run").glob("*/status.json"))
+    }
+
+
+def test_sigusr1_is_fatal_at_no_moment(tmp_path: Path) -> None:
+    done = ice(tmp_path, signal.SIGUSR1, "", which=0)
+
+    assert done.returncode == 0, done.stderr
+    assert states(tmp_path) == {"one": "finished", "two": "finished"}
+
+
+@pytest.mark.parametrize("number", STOPS)
+@pytest.mark.parametrize(
+    ("moment", "which", "expected"),
+    [
+        ("numpy", 1, {}),
+        ("audit.toml", 1, {}),
+        ("one/.status.json.new", 1, {"one": "stopped"}),
+        ("one/timings.jsonl", 1, {"one": "stopped"}),
+        ("one/.status.json.new", 2, {"one": "finished"}),
+        ("one/.scores.json.new", 1, {"one": "finished"}),
+        ("two/.lock", 1, {"one": "finished", "two": "stopped"}),
+    ],
+)
+def test_a_stop_is_one_line_and_130_at_any_moment(
+    tmp_path: Path, number: int, moment: str, which: int, expected: dict[str, str]
+) -> None:
+    done = ice(tmp_path, number, moment, which=which)
+
+    assert done.stderr == "hydrometer: interrupted\n"
+    assert done.returncode == 130
+    assert states(tmp_path) == expected
+
+
+def test_a_command_stopped_between_its_targets_goes_on(tmp_path: Path) -> None:
+    assert ice(tmp_path, signal.SIGTERM, "two/.lock").returncode == 130
+
+    resumed = ice(tmp_path, signal.SIGTERM, "nothing ends so", "--resume")
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert states(tmp_path) == {"one": "finished", "two": "finished"}
