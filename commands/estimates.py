@@ -34,7 +34,7 @@ class RoleEstimate(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     input_tokens: int
     output_tokens: int
-    cost_usd: float
+    cost_usd: float | None  # None without a price
     seconds: float
     left: int  # the calls that the cache does not cover
 
@@ -68,7 +68,9 @@ def estimate(
         calls=calls,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        cost_usd=settings.cost_usd(input_tokens, output_tokens),
+        cost_usd=(
+            settings.cost_usd(input_tokens, output_tokens) if settings.has_known_price else None
+        ),
         seconds=_seconds(settings, calls, input_tokens + output_tokens, at_once=at_once),
         left=0 if found is None else max(0, min(calls, alone - found)),
     )
@@ -91,7 +93,11 @@ def budget_lines(config: Config, roles: Sequence[RoleEstimate]) -> list[str]:
         estimates = (
             ("calls", limits.calls, sum(role.left for role in counted)),
             ("tokens", limits.tokens, round(tokens)),
-            ("cost_usd", limits.cost_usd, sum(role.cost_usd * left for role, left in shares)),
+            (
+                "cost_usd",
+                limits.cost_usd,
+                sum((role.cost_usd or 0.0) * left for role, left in shares),
+            ),
         )
         whole = all(role.left == role.calls for role in counted)
         estimated = "estimated" if whole else "estimated beyond the cache"

@@ -114,7 +114,7 @@ def preview_view(
                 f"{role.calls:,}",
                 f"{role.input_tokens:,}",
                 f"{role.output_tokens:,}",
-                f"${role.cost_usd:.2f}" if role.cost_usd else "no price",
+                _cost(role.cost_usd),
                 clock(role.seconds),
             )
         covered = (
@@ -135,6 +135,12 @@ def preview_view(
         )
     )
     return Group(*parts)
+
+
+def _cost(cost_usd: float | None) -> str:
+    if cost_usd is None:
+        return "no price"
+    return f"${cost_usd:.2f}" if cost_usd else "free"
 
 
 def cache_view(info: StoreInfo) -> RenderableType:

@@ -29,17 +29,18 @@ def flag_notes(
     for score in scores:
         subjects.setdefault(name_of(score), []).append(score)
     for flag, meaning in _FLAGS.items():
-        having = [
-            name + _where(flag, own)
+        where = {
+            name: _where(flag, own)
             for name, own in subjects.items()
             if any(flag in score.flags for score in own)
-        ]
-        if len(having) > _NAMED:
-            rest = len(having) - _NAMED
-            every = rest + _NAMED == len(subjects)
-            having = [f"all {len(subjects)}"] if every else [*having[:_NAMED], f"{rest} more"]
-        if having:
-            yield flag, f"{', '.join(having)}: {meaning}"
+        }
+        named = [name + place for name, place in where.items()]
+        if len(where) == len(subjects) > 2 and len(set(where.values())) == 1:
+            named = [f"all {len(subjects)}{next(iter(where.values()))}"]
+        elif len(named) > _NAMED:
+            named[_NAMED:] = [f"{len(named) - _NAMED} more"]
+        if named:
+            yield flag, f"{', '.join(named)}: {meaning}"
 
 
 def _where(flag: Flag, scores: Sequence[SimilarityScore]) -> str:

@@ -62,7 +62,8 @@ def _facts(pairs: Sequence[SimilarityScore]) -> list[str]:
         )
     if effects := [pair.order_effect for pair in pairs if pair.order_effect is not None]:
         least, most = effect_text(min(effects)), effect_text(max(effects))
-        facts.append(f"with the target shown first the judge grades {least} to {most} higher")
+        both = least if least == most else f"{least} to {most}"
+        facts.append(f"with the target shown first the judge grades {both} higher")
     return facts
 
 
