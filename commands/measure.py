@@ -124,6 +124,8 @@ def _prepare(job: MeasureJob, directory: RunDirectory, say: Callable[[str], None
         _require_cache(directory, job.cache)
         if dropped := directory.drop_cut_line():
             say(f"{EVENTS} ended in a cut line: {dropped} bytes dropped, their ticket is redone")
+        for name in (TIMINGS, LOG):  # what is appended would be lost with the cut line
+            directory.drop_cut_line(name)
         return
     if job.start == "retry-failed":
         _require_cache(directory, job.cache)

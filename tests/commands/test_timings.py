@@ -78,6 +78,24 @@ def test_a_line_that_was_cut_is_passed_over(tmp_path: Path) -> None:
     assert len(list(read_timings(run))) == whole - 1
 
 
+def test_resuming_appends_to_whole_lines_though_a_kill_cut_the_last_ones(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with simulator() as url:
+        config = write_config(tmp_path, url, probes=20)
+        text = config.read_text()
+        config.write_text(text.replace("[run]\n", "[run]\nbudget = { calls = 30 }\n"))
+        args = ("ice", config, "--out", run, "--cache", tmp_path / "cache", "-q")
+        stopped = invoke(*args)
+        for name in ("timings.jsonl", "log.jsonl"):
+            (run / name).write_bytes((run / name).read_bytes()[:-20])
+        config.write_text(text)
+        resumed = invoke(*args, "--resume")
+
+    assert (stopped.returncode, resumed.returncode) == (3, 0)
+    for name in ("timings.jsonl", "log.jsonl"):
+        assert all(json.loads(line) for line in (run / name).read_text().splitlines())
+
+
 def test_what_budgets_counted_counts_again_though_no_usage_was_reported(tmp_path: Path) -> None:
     """The rows are those of a call, a preflight, a cached answer and a failure that was charged."""
     counted = Usage(input_tokens=100, output_tokens=20)
