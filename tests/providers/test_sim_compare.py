@@ -156,7 +156,7 @@ def test_what_a_response_says_of_grades_is_only_compared() -> None:
 
 
 @given(one=st.text(max_size=60), other=st.text(max_size=60), form=st.sampled_from(["tags", "json"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_two_texts_get_readable_grades_and_the_same_the_other_way_round(
     one: str, other: str, form: Form
 ) -> None:

@@ -304,7 +304,7 @@ def test_budget_of_calls_is_exact_over_several_endpoints() -> None:
     assert sum(len(place.sent) for place in places) == 50
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rpms=st.lists(st.integers(1, 12), min_size=2, max_size=3),
     slots=st.integers(1, 6),

@@ -132,7 +132,7 @@ JSON = st.recursive(
 
 
 @given(logprobs=JSON)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_logprobs_that_are_json_cost_the_answer(logprobs: object) -> None:
     assert from_body(reply(logprobs), "chat").text == "4"
 
