@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> object:
+        if "__path__" not in globals():  # loaded alone, as pytest does in a folder like my-checkout
+            raise AttributeError(name)
         library = import_module(".commands.library", __name__)
         if name == "__all__" or name in library.__all__:
             return getattr(library, name)

@@ -124,6 +124,24 @@ def test_the_version_is_said_once() -> None:
     assert project["version"] == hydrometer.__version__
 
 
+def test_a_checkout_in_a_folder_of_any_name_can_be_tested(tmp_path: Path) -> None:
+    checkout = tmp_path / "hydrometer-main"  # no name that Python can import
+    (checkout / "tests").mkdir(parents=True)
+    shutil.copy(ROOT / "__init__.py", checkout)
+    (checkout / "tests" / "test_it.py").write_text("def test_it():\n    pass\n")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--import-mode=importlib", "tests"],
+        cwd=checkout,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+
+
 def test_an_installed_wheel_runs_its_demo_from_another_folder(
     installed: Path, tmp_path: Path
 ) -> None:
