@@ -83,18 +83,17 @@ class Breaker:
             self._change(closed=True)
             self._open_s = self._first_open_s
 
-    def failed(self, round_: int, now: float) -> bool:
-        """Take note that a call of *round_* failed; return whether that opened the breaker."""
+    def failed(self, round_: int, now: float) -> None:
+        """Take note that a call of *round_* failed."""
         if round_ != self._round:
-            return False
+            return
         self._failures += 1
         if self._closed and self._failures < self._most_failures:
-            return False
+            return
         if not self._closed:
             self._open_s = min(self._longest_open_s, 2 * self._open_s)
         self._until_s = now + self._open_s
         self._change(closed=False)
-        return True
 
     def dropped(self, round_: int) -> None:
         """Take note that a call of *round_* ended and told nothing."""

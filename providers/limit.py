@@ -138,12 +138,9 @@ class Limited:
         self._weigh(turn, request)
         return self._wait_s(turn)
 
-    def held_s(self) -> float:
-        """Return for how long the endpoint has asked to be left alone from now."""
-        return max(0.0, self._held_until_s - self._clock.now())
-
     def statistics(self, breaker: State = "closed") -> EndpointStatistics:
         """Return the counts of this moment, and the state of the *breaker* that lies above."""
+        now = self._clock.now()
         return EndpointStatistics(
             name=self._endpoint,
             sent=self._sent,
@@ -152,8 +149,8 @@ class Limited:
             failed=self._failed,
             limit=self._concurrency.limit,
             cuts=self._concurrency.cuts,
-            rate=self._window.sent(self._clock.now()),
-            held_s=self.held_s(),
+            rate=self._window.sent(now),
+            held_s=max(0.0, self._held_until_s - now),
             breaker=breaker,
         )
 

@@ -56,6 +56,26 @@ probes = {probes}
 questions_per_visit = 5
 """
 
+# Two targets that need no server.
+TWO_TARGETS = """
+[models.one]
+provider = "simulated"
+model = "sim-one"
+vendor = "alibaba"
+[models.two]
+provider = "simulated"
+model = "sim-two"
+vendor = "alibaba"
+[models.helper]
+provider = "simulated"
+model = "sim-helper"
+[ice]
+targets = ["one", "two"]
+helper = "helper"
+probes = 20
+questions_per_visit = 5
+"""
+
 
 def environment(**more: str) -> dict[str, str]:
     """Return this process's environment without what would lead a test astray."""

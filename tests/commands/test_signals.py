@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from processes import environment
+from processes import TWO_TARGETS, environment
 
 # Once the command line listens, sends itself a signal when what is opened or imported ends as
 # asked: the so-manieth time, or each time with 0.
@@ -29,24 +29,6 @@ def hook(event, args):
             os.kill(os.getpid(), number)
 sys.addaudithook(hook)
 runpy.run_module("hydrometer", run_name="__main__", alter_sys=True)
-"""
-TWO_TARGETS = """
-[models.one]
-provider = "simulated"
-model = "sim-one"
-vendor = "alibaba"
-[models.two]
-provider = "simulated"
-model = "sim-two"
-vendor = "alibaba"
-[models.helper]
-provider = "simulated"
-model = "sim-helper"
-[ice]
-targets = ["one", "two"]
-helper = "helper"
-probes = 20
-questions_per_visit = 5
 """
 STOPS = (signal.SIGINT, signal.SIGTERM)
 

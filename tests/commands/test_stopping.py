@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from processes import (
+    TWO_TARGETS,
     command,
     environment,
     hydrometer,
@@ -153,26 +154,6 @@ def test_two_processes_cannot_run_in_one_directory(tmp_path: Path) -> None:
     assert "run is being run by another process" in second.stderr
     assert first.returncode == 130, said
     assert hydrometer("replay", tmp_path / "run", cwd=tmp_path).returncode == 0
-
-
-TWO_TARGETS = """
-[models.one]
-provider = "simulated"
-model = "sim-one"
-vendor = "alibaba"
-[models.two]
-provider = "simulated"
-model = "sim-two"
-vendor = "alibaba"
-[models.helper]
-provider = "simulated"
-model = "sim-helper"
-[ice]
-targets = ["one", "two"]
-helper = "helper"
-probes = 20
-questions_per_visit = 5
-"""
 
 
 def test_several_targets_share_a_budget_and_resume_also_those_never_begun(tmp_path: Path) -> None:
