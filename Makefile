@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 # Much of the suite waits for processes of its own, so several tests run at once.
 PARALLEL := -n auto --maxprocesses 8 --dist worksteal
-SOURCES := __init__.py __main__.py cli.py py.typed \
-    cache commands data engine providers report scoring strategies
+# The package: what lies in the root, and every folder there that is a package but the benchmarks.
+SOURCES := $(wildcard *.py) py.typed $(filter-out bench,$(patsubst %/__init__.py,%,$(wildcard */__init__.py)))
 
 .PHONY: demo test lint types check slow study bench clean
 

@@ -23,11 +23,6 @@ from .cache.explain import explain_key
 from .cache.reader import open_reader
 from .cache.verify import verify_cache
 from .commands.batch import Batch, run_batch, terminal
-from .commands.cache import (
-    damage_summary,
-    explanation_lines,
-    verification_lines,
-)
 from .commands.demo import demo_config, run_demo, run_demo_comparison
 from .commands.estimates import budget_lines
 from .commands.importing import plan_imports, run_import
@@ -35,13 +30,32 @@ from .commands.interrupt import interruptible
 from .commands.measure import Start
 from .commands.plugins import Plugins
 from .commands.preview import explain_coverage, preview_run, split_targets
-from .commands.progress import GRADED, Progress, shown
 from .commands.replay import replay_run
 from .commands.rescore import RescoreJob, show_rescoring
 from .commands.rse import find_kin, plan_rse, run_name, write_kin
 from .commands.score import AnyScore, find_changes, score_runs, write_scores
 from .commands.session import cache_folder
-from .commands.views import (
+from .engine.errors import EngineError, InputInvalid, RunConflict, RunStopped
+from .engine.records.event_log import Tally
+from .engine.records.run_directory import RunDirectory
+from .engine.setup.config import Config
+from .engine.setup.loading import builtin_text, load_config, load_texts
+from .engine.setup.plan import AnyPlan, Plan
+from .engine.setup.planning import build_plan
+from .providers.errors import ProviderError
+from .providers.settings import Planting, check_provider
+from .providers.simulation.server.simulator_settings import DeadForm, JitterShape, parse_faults
+from .report.tables.formats import to_csv, to_json, to_markdown
+from .report.terminal.cache_text import (
+    damage_summary,
+    explanation_lines,
+    verification_lines,
+)
+from .report.terminal.identity_view import score_table_view
+from .report.terminal.pairwise_view import kinship_view
+from .report.terminal.progress import GRADED, Progress, shown
+from .report.terminal.similarity_view import similarity_view
+from .report.terminal.views import (
     cache_view,
     demo_comparison_view,
     demo_view,
@@ -49,22 +63,8 @@ from .commands.views import (
     preview_view,
     verification_view,
 )
-from .engine.config import Config
-from .engine.errors import EngineError, InputInvalid, RunConflict, RunStopped
-from .engine.files import RunDirectory
-from .engine.loading import builtin_text, load_config, load_texts
-from .engine.plan import AnyPlan, Plan
-from .engine.planning import build_plan
-from .engine.sinks import Tally
-from .providers.errors import ProviderError
-from .providers.settings import Planting, check_provider
-from .providers.sim_settings import DeadForm, JitterShape, parse_faults
-from .report.formats import to_csv, to_json, to_markdown
-from .report.kinship_view import kinship_view
-from .report.similarity_view import similarity_view
-from .report.terminal import score_table_view
-from .scoring.scores import Score
-from .scoring.similarity import SimilarityScore
+from .scoring.identity_scores import Score
+from .scoring.similarity_scores import SimilarityScore
 
 app = typer.Typer(
     name="hydrometer",
@@ -602,7 +602,7 @@ def simulate(
 
     Example: hydrometer simulate --port 8000 --latency-ms 200 --faults failed=0.05,stalled=0.01
     """
-    from .providers.simulator import (  # noqa: PLC0415 (aiohttp is a third of a start)
+    from .providers.simulation.server.simulator import (  # noqa: PLC0415 (aiohttp is a third of a start)
         SimulatorSettings,
         run_simulator,
     )

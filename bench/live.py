@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 
 from hydrometer.commands.measure import MeasureJob, run_measure
-from hydrometer.engine.config import parse_config
-from hydrometer.engine.loading import load_texts
-from hydrometer.engine.planning import build_plan
-from hydrometer.engine.sinks import Tally
+from hydrometer.engine.records.event_log import Tally
+from hydrometer.engine.setup.config import parse_config
+from hydrometer.engine.setup.loading import load_texts
+from hydrometer.engine.setup.planning import build_plan
 
 from .calls import AT_ONCE, open_bare, spread
 from .loopback import open_server

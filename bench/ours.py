@@ -10,8 +10,8 @@ from hydrometer.cache.cached import Cached
 from hydrometer.cache.disk import open_store
 from hydrometer.cache.keys import request_key
 from hydrometer.commands.session import seldom_collected
-from hydrometer.engine.events import Answer, Probed
-from hydrometer.engine.sinks import EventLog
+from hydrometer.engine.ice.ice_events import Answer, Probed
+from hydrometer.engine.records.event_log import EventLog
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.pool import open_pool
 from hydrometer.providers.settings import ModelSettings

@@ -11,10 +11,10 @@ import msgspec
 
 from hydrometer.commands.measure import MeasureJob, run_measure
 from hydrometer.commands.replay import replay_run
-from hydrometer.engine.config import parse_config
-from hydrometer.engine.loading import load_texts
-from hydrometer.engine.planning import build_plan
-from hydrometer.engine.sinks import Tally
+from hydrometer.engine.records.event_log import Tally
+from hydrometer.engine.setup.config import parse_config
+from hydrometer.engine.setup.loading import load_texts
+from hydrometer.engine.setup.planning import build_plan
 from hydrometer.providers.types import Message, Request, Response, Sampling
 
 from .calls import MAX_TOKENS, prompt_of

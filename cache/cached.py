@@ -10,7 +10,7 @@ import anyio
 import msgspec
 
 from ..providers.base import Provider
-from ..providers.rate import estimate_usage
+from ..providers.limits.rate_window import estimate_usage
 from ..providers.types import Request, Response, Usage
 from .coalesce import InFlight
 from .entry import decode_response, encode_entry

@@ -26,10 +26,10 @@ from anyio import to_thread
 from diskcache.core import DBNAME, METADATA, MODE_RAW
 
 from .batch import BatchWriter, Outcomes, Rows
-from .causes import is_locked, write_failure
 from .errors import CacheError, CacheUnreadable, ForeignValue
 from .keys import KEY_VERSION
 from .reader import size_on_disk
+from .sqlite_errors import is_locked, write_failure
 from .store import StoreInfo
 
 _SETTINGS = {

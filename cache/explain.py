@@ -8,11 +8,11 @@ from pathlib import Path
 
 import msgspec
 
-from .causes import read_failure
 from .entry import Entry, checked_version, decode_unchecked
 from .errors import EntryDamaged, KeyAmbiguous, KeyInvalid, KeyUnknown
 from .reader import Reader, open_reader
-from .rows import BY_KEYS, Row
+from .sql import BY_KEYS, Row
+from .sqlite_errors import read_failure
 
 KEY_DIGITS = 40
 LEAST_DIGITS = 6

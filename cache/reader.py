@@ -19,10 +19,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from .causes import read_failure
 from .errors import CacheUnreadable, CacheUnwritable, ForeignValue
 from .keys import KEY_VERSION
-from .rows import ALL, DATABASE, STORED, Row, next_row
+from .sql import ALL, DATABASE, STORED, Row, next_row
+from .sqlite_errors import read_failure
 from .store import StoreInfo
 
 # A view or a virtual table has no root page, and would run code of whoever made it.

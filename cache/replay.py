@@ -9,7 +9,7 @@ from ..providers.types import Request, Response
 from .cached import Call, CallObserver
 from .errors import CacheMiss
 from .keys import request_key
-from .nearest import describe_miss, describe_nearest, find_nearest
+from .miss_report import describe_miss, describe_nearest, find_nearest
 from .store import Store, stored_response
 
 

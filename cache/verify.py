@@ -9,12 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from .causes import cut_short
 from .entry import checked_version
 from .errors import CacheDamaged, EntryDamaged
 from .keys import KEY_VERSION
 from .reader import Reader, open_reader, size_on_disk
-from .rows import ALL, BY_ID, BY_KEY_INDEX, DATABASE, Row
+from .sql import ALL, BY_ID, BY_KEY_INDEX, DATABASE, Row
+from .sqlite_errors import cut_short
 
 NAMED = 20  # damaged answers that are named; the others are counted
 

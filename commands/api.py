@@ -13,15 +13,16 @@ from pathlib import Path
 
 import msgspec
 
-from ..engine.config import Config
 from ..engine.errors import InputInvalid
-from ..engine.events import Event
-from ..engine.files import RunDirectory, Status
-from ..engine.layers import Layer
-from ..engine.loading import load_texts
-from ..engine.plan import AnyPlan, Plan, RsePlan
-from ..engine.planning import build_plan as build_plan_from
-from ..engine.sinks import Tally
+from ..engine.ice.ice_events import Event
+from ..engine.records.event_log import Tally
+from ..engine.records.layers import Layer
+from ..engine.records.run_directory import RunDirectory, Status
+from ..engine.records.timings import runs_at, spent_in
+from ..engine.setup.config import Config
+from ..engine.setup.loading import load_texts
+from ..engine.setup.plan import AnyPlan, Plan, RsePlan
+from ..engine.setup.planning import build_plan as build_plan_from
 from ..providers.errors import SettingsInvalid
 from .measure import MeasureJob, Start, run_measure
 from .plugins import Plugins
@@ -30,7 +31,6 @@ from .rescore import RescoreJob, run_rescoring
 from .rse import plan_rse
 from .score import AnyScore, score_runs, write_scores
 from .session import cache_folder, require_models
-from .timings import runs_at, spent_in
 
 _PLUGINS = Plugins()
 

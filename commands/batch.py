@@ -9,17 +9,17 @@ import anyio
 import msgspec
 from rich.console import Console
 
-from ..engine.config import Config
-from ..engine.files import RunDirectory
-from ..engine.plan import AnyPlan, RsePlan, planned_models
-from ..engine.sinks import Tally
-from ..providers.budget import Budget, Spent
+from ..engine.records.event_log import Tally
+from ..engine.records.run_directory import RunDirectory
+from ..engine.records.timings import runs_at, spent_in
+from ..engine.setup.config import Config
+from ..engine.setup.plan import AnyPlan, RsePlan, planned_models
+from ..providers.limits.budget import Budget, Spent
+from ..report.terminal.progress import GRADED, Progress, shown
 from .measure import MeasureJob, Start, run_measure
 from .plugins import Plugins
-from .progress import GRADED, Progress, shown
 from .score import AnyScore, write_scores
 from .session import build_budget, require_prices
-from .timings import runs_at, spent_in
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):

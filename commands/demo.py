@@ -7,17 +7,17 @@ from pathlib import Path
 
 import msgspec
 
-from ..engine.config import Config, parse_config
-from ..engine.events import Mutated, Probed
-from ..engine.files import RunDirectory
-from ..engine.loading import builtin_text, load_texts
-from ..engine.plan import Plan
-from ..engine.planning import build_plan
-from ..engine.sinks import Tally
+from ..engine.ice.ice_events import Mutated, Probed
+from ..engine.records.event_log import Tally
+from ..engine.records.run_directory import RunDirectory
+from ..engine.setup.config import Config, parse_config
+from ..engine.setup.loading import builtin_text, load_texts
+from ..engine.setup.plan import Plan
+from ..engine.setup.planning import build_plan
 from ..providers.settings import ModelSettings
-from ..providers.simulated import planted_claim
-from ..scoring.scores import Score
-from ..scoring.similarity import SimilarityScore
+from ..providers.simulation.simulated_adapter import planted_claim
+from ..scoring.identity_scores import Score
+from ..scoring.similarity_scores import SimilarityScore
 from ..strategies.templates import fill
 from .measure import MeasureJob, run_measure
 from .replay import ReplayResult, replay_run

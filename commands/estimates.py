@@ -7,14 +7,14 @@ from typing import assert_never
 
 import msgspec
 
-from ..engine.catalogue import Catalogue
-from ..engine.config import Config
-from ..engine.models import PlannedModel, Role
-from ..engine.plan import AnyPlan, Plan, RefineSearch, RsePlan, TreeSearch, planned_models
+from ..engine.setup.config import Config
+from ..engine.setup.models import PlannedModel, Role
+from ..engine.setup.plan import AnyPlan, Plan, RefineSearch, RsePlan, TreeSearch, planned_models
+from ..engine.setup.registry import Catalogue
 from ..providers.settings import EndpointSettings, ModelSettings
-from ..strategies import identity
-from ..strategies.refine import EXCERPT, Refine
-from ..strategies.similarity import RUBRIC
+from ..strategies.judging import identity
+from ..strategies.mutation.refine import EXCERPT, Refine
+from ..strategies.similarity.similarity_judge import RUBRIC
 from ..strategies.templates import fill
 from ..strategies.types import SLOT
 from .session import find_unpriced

@@ -9,19 +9,19 @@ from shutil import rmtree
 import msgspec
 
 from .. import __version__
-from ..engine.config import IceTable
 from ..engine.errors import InputInvalid, RunConflict, RunStopped
-from ..engine.events import encode_event
-from ..engine.files import EVENTS, LOCK, RunDirectory, Status, disk_stop
-from ..engine.hints import name_hint
-from ..engine.imported import build_imported_plan, build_label_layer, imported_events
-from ..engine.inputs import Fact, parse_facts, parse_vendors
-from ..engine.layers import LayerHead, Reread
-from ..engine.loading import builtin_text, read_text
-from ..engine.plan import Plan
-from ..engine.planning import BUILTIN
-from ..engine.sinks import write_all
-from ..engine.transcripts import Transcript, parse_labels, parse_transcripts
+from ..engine.ice.ice_events import encode_event
+from ..engine.ice.imported import build_imported_plan, build_label_layer, imported_events
+from ..engine.ice.transcripts import Transcript, parse_labels, parse_transcripts
+from ..engine.identity.texts import Fact, parse_facts, parse_vendors
+from ..engine.records.event_log import write_all
+from ..engine.records.layers import LayerHead, Reread
+from ..engine.records.run_directory import EVENTS, LOCK, RunDirectory, Status, disk_stop
+from ..engine.setup.config import IceTable
+from ..engine.setup.hints import name_hint
+from ..engine.setup.loading import builtin_text, read_text
+from ..engine.setup.plan import Plan
+from ..engine.setup.planning import BUILTIN
 from ..strategies.types import Vendor
 
 

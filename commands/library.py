@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from .. import __version__
 from ..cache.errors import CacheError
-from ..engine.config import Config
 from ..engine.errors import EngineError, InputInvalid, PluginBroken, RunStopped
-from ..engine.loading import load_config
-from ..engine.plan import Plan, RsePlan
-from ..engine.sinks import Tally
+from ..engine.records.event_log import Tally
+from ..engine.setup.config import Config
+from ..engine.setup.loading import load_config
+from ..engine.setup.plan import Plan, RsePlan
 from ..providers.errors import ProviderError
-from ..scoring.scores import Score
-from ..scoring.similarity import SimilarityScore
+from ..scoring.identity_scores import Score
+from ..scoring.similarity_scores import SimilarityScore
 from .api import Run, build_comparisons, build_plan, read_run, replay, rescore, run, score
 from .plugins import Plugins
 from .replay import ReplayResult

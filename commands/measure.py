@@ -15,7 +15,7 @@ from ..cache.cached import Call
 from ..cache.disk import open_store
 from ..cache.errors import CacheError, CacheUnreadable
 from ..cache.keys import request_key
-from ..engine.config import Config
+from ..engine.calls.caller import Asker
 from ..engine.errors import (
     CallsKeepFailing,
     EventsDiffer,
@@ -24,18 +24,18 @@ from ..engine.errors import (
     RunConflict,
     RunStopped,
 )
-from ..engine.events import Event
 from ..engine.execute import run_plan
-from ..engine.files import EVENTS, LOG, TIMINGS, RunDirectory, Status, disk_stop
-from ..engine.plan import AnyPlan, Plan, planned_models
-from ..engine.rse_planning import prompts_changed
-from ..engine.runner import Asker
-from ..engine.search import STUCK_AFTER
-from ..engine.sinks import EventLog, Observers, RunLog, Tally, TimingLog
-from ..providers.budget import Budget, Spent
+from ..engine.ice.ice_events import Event
+from ..engine.ice.search import STUCK_AFTER
+from ..engine.records.event_log import EventLog, Observers, RunLog, Tally, TimingLog
+from ..engine.records.run_directory import EVENTS, LOG, TIMINGS, RunDirectory, Status, disk_stop
+from ..engine.rse.rse_planning import prompts_changed
+from ..engine.setup.config import Config
+from ..engine.setup.plan import AnyPlan, Plan, planned_models
 from ..providers.errors import AccessDenied, BudgetReached, ProviderError, SettingsInvalid
+from ..providers.limits.budget import Budget, Spent
+from ..providers.limits.rate_window import estimate_usage
 from ..providers.pool import Pool, preflight
-from ..providers.rate import estimate_usage
 from .interrupt import stoppable
 from .plugins import Plugins
 from .session import (

@@ -2,7 +2,7 @@
 
 A package declares them as ``[project.entry-points."hydrometer.selectors"]`` and so on; a program
 may hand its own in instead. Nothing is imported before a config or a plan names it. What comes
-from them is checked: strategies by the catalogue (engine/plugged.py), providers here.
+from them is checked: strategies by the catalogue (engine/setup/plugin_checks.py), providers here.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from types import TracebackType
 
 import msgspec
 
-from ..engine.catalogue import Catalogue, Offer
 from ..engine.errors import InputInvalid, PluginBroken
-from ..engine.plugged import Fault, Kind, Plugin, check_kept, shown
+from ..engine.setup.plugin_checks import Fault, Kind, Plugin, check_kept, shown
+from ..engine.setup.registry import Catalogue, Offer
 from ..providers.base import OpenProvider, Provider, QuotedProvider
 from ..providers.errors import ProviderError
 from ..providers.quota import Quota

@@ -15,15 +15,15 @@ from ..cache.errors import CacheMiss
 from ..cache.reader import open_reader
 from ..cache.replay import ReplayOnly
 from ..cache.store import MemoryStore, Store
-from ..engine.catalogue import Catalogue
-from ..engine.config import Config, RunTable
-from ..engine.events import CallFailed
+from ..engine.calls.caller import Asker
 from ..engine.execute import run_plan
-from ..engine.files import RunDirectory
-from ..engine.models import Role
-from ..engine.plan import AnyPlan, Imported, Plan, RsePlan, planned_models
-from ..engine.runner import Asker
-from ..engine.sinks import Tally
+from ..engine.ice.ice_events import CallFailed
+from ..engine.records.event_log import Tally
+from ..engine.records.run_directory import RunDirectory
+from ..engine.setup.config import Config, RunTable
+from ..engine.setup.models import Role
+from ..engine.setup.plan import AnyPlan, Imported, Plan, RsePlan, planned_models
+from ..engine.setup.registry import Catalogue
 from .estimates import RoleEstimate, answered_by, estimate, tickets
 from .plugins import Plugins
 from .session import cache_folder

@@ -12,14 +12,14 @@ from ..cache.errors import CacheMiss
 from ..cache.reader import open_reader
 from ..cache.replay import ReplayOnly
 from ..cache.store import Store
-from ..engine.catalogue import Catalogue
+from ..engine.calls.caller import Asker
 from ..engine.errors import EventsDiffer, FileInvalid, RecordingEnded
 from ..engine.execute import run_plan
-from ..engine.files import EVENTS, RunDirectory
-from ..engine.models import Role
-from ..engine.plan import AnyPlan, Imported, Plan, planned_models
-from ..engine.runner import Asker
-from ..engine.sinks import EventLog, Observers
+from ..engine.records.event_log import EventLog, Observers
+from ..engine.records.run_directory import EVENTS, RunDirectory
+from ..engine.setup.models import Role
+from ..engine.setup.plan import AnyPlan, Imported, Plan, planned_models
+from ..engine.setup.registry import Catalogue
 from .plugins import Plugins
 from .session import seldom_collected
 

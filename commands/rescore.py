@@ -13,25 +13,25 @@ import msgspec
 from ..cache.cached import Cached
 from ..cache.disk import open_store
 from ..cache.errors import CacheError, CacheUnreadable
-from ..engine.config import Config
+from ..engine.calls.caller import PROBES_AT_ONCE, Asker
 from ..engine.errors import CallsKeepFailing, InputInvalid, RunConflict
-from ..engine.events import Event, Judgement, Probed
-from ..engine.files import RunDirectory
-from ..engine.layers import LABELS, LayerHead
-from ..engine.plan import Plan, PlannedJudge, first_difference, plan_digest
-from ..engine.planning import PRESETS, build_judge, refuse_twins
+from ..engine.ice.ice_events import Event, Judgement, Probed
+from ..engine.records.event_log import Observers, Tally, TimingLog
+from ..engine.records.layers import LABELS, LayerHead
+from ..engine.records.run_directory import RunDirectory
+from ..engine.records.timings import runs_at, spent_in
 from ..engine.rescore import run_rescore
-from ..engine.runner import PROBES_AT_ONCE, Asker
-from ..engine.sinks import Observers, Tally, TimingLog
+from ..engine.setup.config import Config
+from ..engine.setup.plan import Plan, PlannedJudge, first_difference, plan_digest
+from ..engine.setup.planning import PRESETS, build_judge, refuse_twins
 from ..providers.errors import ProviderError, SettingsInvalid
+from ..report.terminal.progress import Progress, shown
 from .batch import terminal
 from .interrupt import stoppable
 from .measure import as_stop
 from .plugins import Plugins
-from .progress import Progress, shown
 from .score import AnyScore, write_scores
 from .session import CACHE_VARIABLE, Pools, build_budget, cache_folder, open_pools
-from .timings import runs_at, spent_in
 
 
 class RescoreJob(msgspec.Struct, frozen=True, kw_only=True):

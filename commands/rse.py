@@ -8,18 +8,18 @@ from pathlib import Path
 
 import msgspec
 
-from ..engine.config import Config
 from ..engine.errors import InputInvalid
-from ..engine.files import RunDirectory
-from ..engine.fold import fold_ceiling, fold_pairs
-from ..engine.loading import load_prompts
-from ..engine.models import PlannedModel
-from ..engine.plan import RsePlan
-from ..engine.rse_planning import ALL_PAIRS, build_rse_plans, kin_of_judge
-from ..scoring.kinship import Kinship, find_kinship
+from ..engine.ice.ice_fold import fold_ceiling, fold_pairs
+from ..engine.records.run_directory import RunDirectory
+from ..engine.rse.rse_planning import ALL_PAIRS, build_rse_plans, kin_of_judge
+from ..engine.setup.config import Config
+from ..engine.setup.loading import load_prompts
+from ..engine.setup.models import PlannedModel
+from ..engine.setup.plan import RsePlan
 from ..scoring.means import OVER_SETS
-from ..scoring.readings import Readings, read_gradings
-from ..scoring.similarity import SimilarityScore
+from ..scoring.pairwise import Kinship, find_kinship
+from ..scoring.prompt_values import Readings, read_gradings
+from ..scoring.similarity_scores import SimilarityScore
 from ..scoring.trees import to_newick
 from .score import AnyScore
 

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import msgspec
 
-from ..engine.files import ASIDE, RunDirectory
-from ..engine.fold import fold_ceiling, fold_cosines, fold_pairs, fold_probes
-from ..engine.layers import fold_layer
-from ..engine.models import PlannedModel
-from ..engine.plan import Plan, PlannedJudge, RsePlan, plan_digest
-from ..engine.rse_planning import kin_of_judge
-from ..report.formats import to_json
-from ..scoring.likeness import VERSION as LIKENESS_VERSION
-from ..scoring.readings import Readings, read_cosines, read_gradings, read_texts
-from ..scoring.scores import Score, score_table
-from ..scoring.similarity import SimilarityScore, score_readings
-from ..scoring.table import ProbeTable
+from ..engine.ice.ice_fold import fold_ceiling, fold_cosines, fold_pairs, fold_probes
+from ..engine.records.layers import fold_layer
+from ..engine.records.run_directory import ASIDE, RunDirectory
+from ..engine.records.timings import changed_models
+from ..engine.rse.rse_planning import kin_of_judge
+from ..engine.setup.models import PlannedModel
+from ..engine.setup.plan import Plan, PlannedJudge, RsePlan, plan_digest
+from ..report.tables.formats import to_json
+from ..scoring.identity_scores import Score, score_table
+from ..scoring.probe_table import ProbeTable
+from ..scoring.prompt_values import Readings, read_cosines, read_gradings, read_texts
+from ..scoring.similarity_scores import SimilarityScore, score_readings
+from ..scoring.text_metrics import VERSION as LIKENESS_VERSION
 from ..strategies.types import Metric, ProbeRow
-from .timings import changed_models
 
 AnyScore = Score | SimilarityScore
 

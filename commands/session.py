@@ -10,20 +10,20 @@ from pathlib import Path
 
 from ..cache.cached import Cached, KeyedProvider
 from ..cache.store import Store
-from ..engine.config import Config
 from ..engine.errors import InputInvalid
-from ..engine.models import Role
-from ..engine.plan import AnyPlan, Imported, Plan, planned_models
-from ..engine.planning import find_model, model_identity
-from ..engine.sinks import Observers
-from ..providers.budget import Budget, Spent
+from ..engine.records.event_log import Observers
+from ..engine.setup.config import Config
+from ..engine.setup.models import Role
+from ..engine.setup.plan import AnyPlan, Imported, Plan, planned_models
+from ..engine.setup.planning import find_model, model_identity
 from ..providers.clock import SystemClock
 from ..providers.errors import SettingsInvalid
+from ..providers.limits.budget import Budget, Spent
 from ..providers.pool import Pool, open_pool
 from ..providers.settings import check_provider
 from ..providers.statistics import PoolStatistics
+from ..report.terminal.pool_text import state_lines
 from .plugins import Plugins
-from .pools import state_lines
 
 CACHE_VARIABLE = "HYDROMETER_CACHE"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
-from .catalogue import Catalogue
-from .events import Event
-from .plan import AnyPlan, Plan, RsePlan
-from .runner import PROBES_AT_ONCE, Asker, run_search
-from .similarity import run_similarity
+from .calls.caller import PROBES_AT_ONCE, Asker, run_search
+from .ice.ice_events import Event
+from .rse.rse_stages import run_similarity
+from .setup.plan import AnyPlan, Plan, RsePlan
+from .setup.registry import Catalogue
 
 
 async def run_plan(

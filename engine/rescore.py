@@ -8,14 +8,14 @@ import msgspec
 
 from ..strategies.templates import fill
 from ..strategies.types import Case
-from .catalogue import Catalogue
-from .events import Answer, Event, Judgement, Mutated, Probed, Taken
-from .imported import as_prompt
-from .layers import Reread, readable
-from .ordered import in_order
-from .plan import Imported, Plan, PlannedJudge
-from .runner import Asker
-from .stages import Judging
+from .calls.caller import Asker
+from .calls.ordered import in_order
+from .calls.stages import Judging
+from .ice.ice_events import Answer, Event, Judgement, Mutated, Probed, Taken
+from .ice.imported import as_prompt
+from .records.layers import Reread, readable
+from .setup.plan import Imported, Plan, PlannedJudge
+from .setup.registry import Catalogue
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import msgspec
 
 from .base import AttemptObserver, Clock, OpenProvider, Provider
-from .budget import Budget, Spent
 from .errors import AccessDenied, Outage, ReplyUnusable, RequestRejected, SettingsInvalid
-from .failover import Endpoint, Failover
-from .limit import Limited
-from .retry import Retrying
+from .limits.budget import Budget, Spent
+from .limits.failover import Endpoint, Failover
+from .limits.limiter import Limited
+from .limits.retry import Retrying
 from .settings import EndpointSettings, ModelSettings, check_provider
 from .statistics import PoolStatistics
 from .types import Request, Response
@@ -144,12 +144,12 @@ def _opener(provider: str, path: str, openers: Mapping[str, OpenProvider]) -> Op
     """Return what opens *provider*; its libraries are imported when a model asks for them."""
     match provider:
         case "http":
-            from .chat_http import open_http  # noqa: PLC0415 (aiohttp is a third of a start)
+            from .http.http_adapter import open_http  # noqa: PLC0415 (aiohttp is a third of a start)
 
             return open_http
         case "openai":
             try:
-                from .chat_openai import open_openai  # noqa: PLC0415 (the SDK takes a second)
+                from .openai.openai_adapter import open_openai  # noqa: PLC0415 (the SDK takes a second)
             except ModuleNotFoundError as error:
                 raise SettingsInvalid(
                     f"{path}.provider: openai needs the openai package: "
@@ -157,7 +157,7 @@ def _opener(provider: str, path: str, openers: Mapping[str, OpenProvider]) -> Op
                 ) from error
             return open_openai
         case "simulated":
-            from .simulated import open_simulated  # noqa: PLC0415 (a run may need none)
+            from .simulation.simulated_adapter import open_simulated  # noqa: PLC0415 (a run may need none)
 
             return open_simulated
         case "vllm":

@@ -10,7 +10,7 @@ import msgspec
 
 from .errors import SettingsInvalid
 from .options import OpenAIOptions, parse_options, suggest
-from .sim_writer import Relation
+from .simulation.simulated_writer import Relation
 from .types import Mode
 
 BUILT_IN = ("http", "openai", "vllm", "simulated")

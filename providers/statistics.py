@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .breaker import State
+from .limits.circuit_breaker import State
 
 
 class EndpointStatistics(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,8 @@
 """Verdict tables to scores and intervals: vectorised and seeded."""
 
+from .identity_scores import Flag, Kind, Score, score_table
 from .intervals import Interval, cgm_interval, pigeonhole_bootstrap, wilson
-from .scores import Flag, Kind, Score, score_table
-from .table import Counts, ProbeTable
+from .probe_table import Counts, ProbeTable
 
 __all__ = [
     "Counts",

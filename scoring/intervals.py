@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .probe_table import IntArray
 from .student import t_quantile
-from .table import IntArray
 
 _CHUNK = 1 << 20  # resampled templates held at a time: four arrays of 8 MiB
 

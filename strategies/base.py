@@ -4,7 +4,7 @@ A strategy is a class whose fields are its settings: a msgspec Struct, or a data
 converts what the config says into it, and writes every field into the plan. *version* names the
 words and rules behind its decisions and goes into the plan too: whoever changes them raises it.
 Strategies of other packages are found by entry point (see commands/plugins.py) and look like these;
-what they return is held to what is said here (see engine/plugged.py).
+what they return is held to what is said here (see engine/setup/plugin_checks.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
-from .tree import Tree
+from .search.tree import Tree
 from .types import Case, Metric, Mutant, NodeId, Opinion, Rejected, TargetFacts
 
 
@@ -77,7 +77,7 @@ class Mutator(Protocol):
 # model's own), is sent the reply's text, or None when that call failed for good, and returns its
 # opinions: one for each of its metrics, Unparsed where it cannot tell; after a failed call it may
 # leave out what depended on it. A judge that asks nobody yields nothing, and none asks for long
-# (engine/plugged.py says how often).
+# (engine/setup/plugin_checks.py says how often).
 Reading = Generator[tuple[str, ...], str | None, tuple[Opinion, ...]]
 
 

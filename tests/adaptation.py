@@ -16,12 +16,12 @@ from builders import make_plan
 
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.store import MemoryStore
-from hydrometer.engine.catalogue import Catalogue
-from hydrometer.engine.events import Event, Probed
-from hydrometer.engine.inputs import parse_questions
-from hydrometer.engine.loading import builtin_text
-from hydrometer.engine.models import PlannedModel, Role
-from hydrometer.engine.plan import (
+from hydrometer.engine.calls.caller import Asker, run_search
+from hydrometer.engine.ice.ice_events import Event, Probed
+from hydrometer.engine.identity.texts import parse_questions
+from hydrometer.engine.setup.loading import builtin_text
+from hydrometer.engine.setup.models import PlannedModel, Role
+from hydrometer.engine.setup.plan import (
     Component,
     Plan,
     RefineSearch,
@@ -29,13 +29,13 @@ from hydrometer.engine.plan import (
     StaticSearch,
     TreeSearch,
 )
-from hydrometer.engine.planning import DEFAULT_MUTATORS, PRESETS
-from hydrometer.engine.runner import Asker, run_search
+from hydrometer.engine.setup.planning import DEFAULT_MUTATORS, PRESETS
+from hydrometer.engine.setup.registry import Catalogue
 from hydrometer.providers.settings import Planting
-from hydrometer.providers.simulated import SimulatedProvider
+from hydrometer.providers.simulation.simulated_adapter import SimulatedProvider
 from hydrometer.providers.types import Sampling
 from hydrometer.scoring.student import t_quantile
-from hydrometer.strategies import refine
+from hydrometer.strategies.mutation import refine
 from hydrometer.strategies.types import Template, Verdict
 
 WEAK, STRONG = "radio", "ledger"  # the words that tell templates that work from the others

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from hydrometer.engine.catalogue import Catalogue
-from hydrometer.engine.events import Answer, Event, Judgement
-from hydrometer.engine.models import PlannedModel
-from hydrometer.engine.plan import (
+from hydrometer.engine.calls.stages import MutationResult, ProbeResult
+from hydrometer.engine.ice.ice_events import Answer, Event, Judgement
+from hydrometer.engine.ice.search import Job, Outcome, Search
+from hydrometer.engine.setup.models import PlannedModel
+from hydrometer.engine.setup.plan import (
     Admit,
     Component,
     Plan,
@@ -18,12 +19,17 @@ from hydrometer.engine.plan import (
     SearchSettings,
     TreeSearch,
 )
-from hydrometer.engine.search import Job, Outcome, Search
-from hydrometer.engine.stages import MutationResult, ProbeResult
+from hydrometer.engine.setup.registry import Catalogue
 from hydrometer.providers.types import Sampling
-from hydrometer.strategies import refine
-from hydrometer.strategies.comparing import ORDERS, Order, Prompt, PromptSet, Weights
-from hydrometer.strategies.similarity import Similarity
+from hydrometer.strategies.mutation import refine
+from hydrometer.strategies.similarity.similarity_judge import Similarity
+from hydrometer.strategies.similarity.similarity_types import (
+    ORDERS,
+    Order,
+    Prompt,
+    PromptSet,
+    Weights,
+)
 from hydrometer.strategies.types import Question, Template, Vendor, Verdict
 
 QUESTIONS = tuple(

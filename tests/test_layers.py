@@ -28,30 +28,34 @@ ALLOWED = {
 }
 
 HOMES = {
-    "aiohttp": {"providers/chat_http.py", "providers/simulator.py"},
-    "tenacity": {"providers/retry.py"},
+    "aiohttp": {"providers/http/http_adapter.py", "providers/simulation/server/simulator.py"},
+    "tenacity": {"providers/limits/retry.py"},
     "diskcache": {"cache/disk.py"},
-    "structlog": {"engine/sinks.py"},
+    "structlog": {"engine/records/event_log.py"},
     "numpy": {"scoring/"},
     "typer": {"cli.py"},
     "rich": {
-        *("cli.py", "commands/batch.py", "commands/progress.py", "commands/views.py"),
-        *("report/columns.py", "report/kinship_view.py", "report/similarity_view.py"),
-        "report/terminal.py",
+        *("cli.py", "commands/batch.py", "report/terminal/progress.py", "report/terminal/views.py"),
+        *(
+            "report/terminal/columns.py",
+            "report/terminal/pairwise_view.py",
+            "report/terminal/similarity_view.py",
+        ),
+        "report/terminal/identity_view.py",
     },
-    "openai": {"providers/chat_openai.py", "providers/openai_tokens.py"},
+    "openai": {"providers/openai/openai_adapter.py", "providers/openai/openai_tokens.py"},
     "vllm": set(),
     "scipy": set(),
 }
 
 PURE = (
     "strategies",
-    "engine/search.py",
-    "engine/moves.py",
-    "engine/prompts.py",
-    "engine/stages.py",
-    "engine/plan.py",
-    "engine/fold.py",
+    "engine/ice/search.py",
+    "engine/ice/policies.py",
+    "engine/rse/prompt_sets.py",
+    "engine/calls/stages.py",
+    "engine/setup/plan.py",
+    "engine/ice/ice_fold.py",
 )
 IMPURE = {"anyio", "asyncio", "time", "datetime", "os", "pathlib", "socket", "aiohttp", "threading"}
 

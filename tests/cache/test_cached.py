@@ -21,7 +21,7 @@ from hydrometer.cache.errors import CacheUnwritable, EntryDamaged
 from hydrometer.cache.keys import request_key
 from hydrometer.cache.store import MemoryStore, StoreInfo
 from hydrometer.providers.errors import ServiceFailed
-from hydrometer.providers.rate import estimate_usage
+from hydrometer.providers.limits.rate_window import estimate_usage
 from hydrometer.providers.types import FinishReason, Request, Response
 
 _REQUEST = make_request()

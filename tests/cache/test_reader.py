@@ -26,7 +26,7 @@ from hydrometer.cache.errors import (
 from hydrometer.cache.keys import KEY_VERSION
 from hydrometer.cache.reader import open_reader
 from hydrometer.cache.replay import ReplayOnly
-from hydrometer.cache.rows import ALL, DATABASE
+from hydrometer.cache.sql import ALL, DATABASE
 from hydrometer.cache.store import StoreInfo
 
 _LOOK = """

@@ -8,7 +8,7 @@ from hydrometer.cache.cached import Call
 from hydrometer.cache.entry import encode_entry
 from hydrometer.cache.errors import CacheMiss, EntryDamaged
 from hydrometer.cache.keys import request_key
-from hydrometer.cache.nearest import find_nearest
+from hydrometer.cache.miss_report import find_nearest
 from hydrometer.cache.replay import ReplayOnly
 from hydrometer.cache.store import MemoryStore
 from hydrometer.providers.types import Message, Request, Sampling

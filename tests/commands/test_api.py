@@ -15,7 +15,7 @@ from processes import invoke
 
 import hydrometer
 from hydrometer.strategies.base import Choice
-from hydrometer.strategies.tree import Tree
+from hydrometer.strategies.search.tree import Tree
 
 CONFIG = """
 [run]

@@ -22,10 +22,10 @@ from hydrometer.providers.base import Provider
 from hydrometer.providers.errors import RequestRejected
 from hydrometer.providers.quota import Quota
 from hydrometer.providers.settings import ModelSettings, Planting
-from hydrometer.providers.simulated import answer
+from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Request, Response
 from hydrometer.strategies.base import Choice
-from hydrometer.strategies.tree import Tree
+from hydrometer.strategies.search.tree import Tree
 
 CONFIG = """
 [models.target]

@@ -18,14 +18,14 @@ from hydrometer.cache.entry import Entry, encode_entry
 from hydrometer.cache.explain import Explanation, explain_key
 from hydrometer.cache.keys import KEY_VERSION, request_key
 from hydrometer.cache.verify import Damage, OtherVersion, Verification, verify_cache
-from hydrometer.commands.cache import (
+from hydrometer.providers.types import Message, Request, Response, Sampling, Usage
+from hydrometer.report.terminal.cache_text import (
     explanation_lines,
     printable,
     printable_lines,
     verification_lines,
 )
-from hydrometer.commands.views import explanation_view, verification_view
-from hydrometer.providers.types import Message, Request, Response, Sampling, Usage
+from hydrometer.report.terminal.views import explanation_view, verification_view
 
 ASKED = Request(
     identity="http:qwen2.5-7b-instruct@2024-09",

@@ -14,10 +14,10 @@ from fakes import FunctionProvider
 from processes import invoke
 
 import hydrometer
-from hydrometer.engine.events import Answer, Probed
+from hydrometer.engine.ice.ice_events import Answer, Probed
 from hydrometer.providers.errors import RequestRejected
 from hydrometer.providers.settings import ModelSettings, Planting
-from hydrometer.providers.simulated import answer
+from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Request, Response
 
 CONFIG = """

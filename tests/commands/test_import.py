@@ -19,7 +19,7 @@ from processes import invoke
 from hydrometer.commands.importing import plan_imports, run_import
 from hydrometer.commands.score import score_run
 from hydrometer.engine.errors import RunConflict
-from hydrometer.scoring.scores import Score
+from hydrometer.scoring.identity_scores import Score
 
 REFERENCE = os.environ.get("HYDROMETER_REFERENCE_DATA", "")
 

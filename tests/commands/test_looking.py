@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 from processes import invoke
 
-from hydrometer.commands.progress import Progress, clock
-from hydrometer.engine.events import CallFailed, Probed
-from hydrometer.engine.sinks import Tally
+from hydrometer.engine.ice.ice_events import CallFailed, Probed
+from hydrometer.engine.records.event_log import Tally
+from hydrometer.report.terminal.progress import Progress, clock
 
 CONFIG = """
 [models.target]

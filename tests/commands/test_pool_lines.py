@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from hydrometer.commands.pools import short_facts, state_lines
 from hydrometer.providers.statistics import EndpointStatistics, PoolStatistics
+from hydrometer.report.terminal.pool_text import short_facts, state_lines
 
 EAST = EndpointStatistics(
     name="east", sent=40, in_flight=3, waiting=2, failed=5, limit=8, cuts=1, rate=30

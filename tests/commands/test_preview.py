@@ -12,11 +12,11 @@ from processes import invoke, simulator, write_config
 
 from hydrometer.commands.preview import Preview, preview_run, split_targets
 from hydrometer.commands.rse import plan_rse
-from hydrometer.engine.config import Config, parse_config
-from hydrometer.engine.loading import builtin_text, load_texts
-from hydrometer.engine.models import Role
-from hydrometer.engine.plan import AnyPlan
-from hydrometer.engine.planning import build_plan
+from hydrometer.engine.setup.config import Config, parse_config
+from hydrometer.engine.setup.loading import builtin_text, load_texts
+from hydrometer.engine.setup.models import Role
+from hydrometer.engine.setup.plan import AnyPlan
+from hydrometer.engine.setup.planning import build_plan
 
 DEMO = builtin_text("demo.toml")
 EMBEDDER = """

@@ -23,18 +23,18 @@ from hydrometer.commands.measure import MeasureJob, run_measure
 from hydrometer.commands.plugins import Plugins
 from hydrometer.commands.rescore import RescoreJob, plan_rescoring, run_rescoring
 from hydrometer.commands.score import score_run
-from hydrometer.engine.config import Config, parse_config
 from hydrometer.engine.errors import ConfigInvalid, RunStopped
-from hydrometer.engine.files import RunDirectory
-from hydrometer.engine.loading import load_texts
-from hydrometer.engine.plan import Plan
-from hydrometer.engine.planning import build_plan
-from hydrometer.engine.sinks import Tally
+from hydrometer.engine.records.event_log import Tally
+from hydrometer.engine.records.run_directory import RunDirectory
+from hydrometer.engine.setup.config import Config, parse_config
+from hydrometer.engine.setup.loading import load_texts
+from hydrometer.engine.setup.plan import Plan
+from hydrometer.engine.setup.planning import build_plan
 from hydrometer.providers.errors import AccessDenied, RequestRejected
 from hydrometer.providers.settings import ModelSettings, Planting
-from hydrometer.providers.simulated import answer
+from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Request, Response
-from hydrometer.report.formats import to_json
+from hydrometer.report.tables.formats import to_json
 
 MODELS = """
 [models.target]

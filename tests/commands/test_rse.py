@@ -19,8 +19,8 @@ from typing import Any, ClassVar
 import pytest
 from processes import command, environment, invoke, simulator
 
-from hydrometer.scoring.likeness import MEASURES
-from hydrometer.strategies.similarity import Similarity
+from hydrometer.scoring.text_metrics import MEASURES
+from hydrometer.strategies.similarity.similarity_judge import Similarity
 
 RELATIONS = ("copy", "paraphrase", "family", "unrelated")
 MODEL = """

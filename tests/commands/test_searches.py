@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from processes import invoke
 
-from hydrometer.engine.config import parse_config
 from hydrometer.engine.errors import ConfigInvalid
-from hydrometer.engine.events import Finished, Mutated, Probed, Taken, decode_event
-from hydrometer.engine.loading import load_texts
-from hydrometer.engine.plan import Plan
-from hydrometer.engine.planning import build_plan
+from hydrometer.engine.ice.ice_events import Finished, Mutated, Probed, Taken, decode_event
+from hydrometer.engine.setup.config import parse_config
+from hydrometer.engine.setup.loading import load_texts
+from hydrometer.engine.setup.plan import Plan
+from hydrometer.engine.setup.planning import build_plan
 
 TARGET = """
 [models.target]

@@ -8,11 +8,11 @@ from pathlib import Path
 from processes import invoke, simulator, write_config
 
 from hydrometer.cache.cached import Call, Source
-from hydrometer.commands.timings import changed_models, read_timings, returned_ids, spent_in
-from hydrometer.engine.config import Config
-from hydrometer.engine.sinks import TimingLog
+from hydrometer.engine.records.event_log import TimingLog
+from hydrometer.engine.records.timings import changed_models, read_timings, returned_ids, spent_in
+from hydrometer.engine.setup.config import Config
 from hydrometer.providers.base import Attempt
-from hydrometer.providers.budget import Spent
+from hydrometer.providers.limits.budget import Spent
 from hydrometer.providers.settings import ModelSettings, Price
 from hydrometer.providers.types import Response, Usage
 

@@ -15,9 +15,9 @@ from typing import Literal
 import msgspec
 import pytest
 
-from hydrometer.engine.inputs import language_of, parse_vendors
-from hydrometer.engine.prompt_files import BUILTIN, parse_prompts
-from hydrometer.engine.prompts import Reading, sample
+from hydrometer.engine.identity.texts import language_of, parse_vendors
+from hydrometer.engine.rse.prompt_files import BUILTIN, parse_prompts
+from hydrometer.engine.rse.prompt_sets import Reading, sample
 
 CATEGORIES = (
     "advising", "code", "comparing", "data", "editing", "explaining", "planning", "reasoning",

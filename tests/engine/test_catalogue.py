@@ -8,16 +8,16 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
-from hydrometer.engine.catalogue import Catalogue, Offer
 from hydrometer.engine.errors import ConfigInvalid, FileInvalid, PluginBroken
-from hydrometer.engine.plan import Component
-from hydrometer.engine.plugged import CheckedSelector, Kind
-from hydrometer.strategies.bandits import Exp3, Ucb
+from hydrometer.engine.setup.plan import Component
+from hydrometer.engine.setup.plugin_checks import CheckedSelector, Kind
+from hydrometer.engine.setup.registry import Catalogue, Offer
 from hydrometer.strategies.base import Choice, Mutator, Selector
-from hydrometer.strategies.judges import Identity, Lexical
-from hydrometer.strategies.mcts import MctsExplore
-from hydrometer.strategies.mutation import Rewrite
-from hydrometer.strategies.tree import Tree
+from hydrometer.strategies.judging.judges import Identity, Lexical
+from hydrometer.strategies.mutation.rewrite import Rewrite
+from hydrometer.strategies.search.bandits import Exp3, Ucb
+from hydrometer.strategies.search.mcts import MctsExplore
+from hydrometer.strategies.search.tree import Tree
 
 
 @dataclass(frozen=True, kw_only=True)

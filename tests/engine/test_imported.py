@@ -7,17 +7,25 @@ import pytest
 from builders import VENDORS
 
 from hydrometer.engine.errors import FileInvalid
-from hydrometer.engine.events import Answer, CallFailed, Finished, Judgement, Probed, Started, Taken
-from hydrometer.engine.imported import (
+from hydrometer.engine.ice.ice_events import (
+    Answer,
+    CallFailed,
+    Finished,
+    Judgement,
+    Probed,
+    Started,
+    Taken,
+)
+from hydrometer.engine.ice.imported import (
     as_prompt,
     build_imported_plan,
     build_label_layer,
     imported_events,
 )
-from hydrometer.engine.layers import Layer, fold_layer
-from hydrometer.engine.plan import Imported, Plan, decode_plan, encode_plan, plan_digest
-from hydrometer.engine.transcripts import Labels, Transcript
-from hydrometer.scoring.table import Counts, ProbeTable
+from hydrometer.engine.ice.transcripts import Labels, Transcript
+from hydrometer.engine.records.layers import Layer, fold_layer
+from hydrometer.engine.setup.plan import Imported, Plan, decode_plan, encode_plan, plan_digest
+from hydrometer.scoring.probe_table import Counts, ProbeTable
 from hydrometer.strategies.types import Metric, Opinion, ProbeRow, Unparsed, Verdict
 
 FIRST, SECOND = "On the radio: {query}", "As ChatGPT: {query}"

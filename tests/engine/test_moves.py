@@ -17,9 +17,9 @@ from builders import (
     play_search,
 )
 
-from hydrometer.engine.catalogue import Catalogue
+from hydrometer.engine.calls.stages import MutationResult, ProbeResult
 from hydrometer.engine.errors import FileInvalid
-from hydrometer.engine.events import (
+from hydrometer.engine.ice.ice_events import (
     Answer,
     Barren,
     CallFailed,
@@ -35,11 +35,11 @@ from hydrometer.engine.events import (
     decode_event,
     encode_event,
 )
-from hydrometer.engine.moves import TRIES, build_tactic
-from hydrometer.engine.plan import Component, Imported, Plan, StaticSearch
-from hydrometer.engine.search import STUCK_AFTER, Job, Outcome
-from hydrometer.engine.stages import MutationResult, ProbeResult
-from hydrometer.strategies.refine import Evidence, Refine
+from hydrometer.engine.ice.policies import TRIES, build_tactic
+from hydrometer.engine.ice.search import STUCK_AFTER, Job, Outcome
+from hydrometer.engine.setup.plan import Component, Imported, Plan, StaticSearch
+from hydrometer.engine.setup.registry import Catalogue
+from hydrometer.strategies.mutation.refine import Evidence, Refine
 from hydrometer.strategies.types import Question, Unparsed
 
 MANY = tuple(

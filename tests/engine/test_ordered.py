@@ -13,12 +13,12 @@ from hydrometer.cache.errors import CacheMiss
 from hydrometer.cache.keys import request_key
 from hydrometer.cache.replay import ReplayOnly
 from hydrometer.cache.store import MemoryStore
-from hydrometer.engine.events import Compared, Event
-from hydrometer.engine.models import Role
-from hydrometer.engine.ordered import AHEAD, in_order
-from hydrometer.engine.plan import RsePlan
-from hydrometer.engine.runner import Asker
-from hydrometer.engine.similarity import run_similarity
+from hydrometer.engine.calls.caller import Asker
+from hydrometer.engine.calls.ordered import AHEAD, in_order
+from hydrometer.engine.ice.ice_events import Compared, Event
+from hydrometer.engine.rse.rse_stages import run_similarity
+from hydrometer.engine.setup.models import Role
+from hydrometer.engine.setup.plan import RsePlan
 from hydrometer.providers.types import Request, Response
 
 ROLES: tuple[Role, ...] = ("target", "reference", "judge")

@@ -5,11 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hydrometer.engine.catalogue import Catalogue
-from hydrometer.engine.config import Config, parse_config
 from hydrometer.engine.errors import ConfigInvalid
-from hydrometer.engine.loading import builtin_text, load_texts
-from hydrometer.engine.plan import (
+from hydrometer.engine.setup.config import Config, parse_config
+from hydrometer.engine.setup.loading import builtin_text, load_texts
+from hydrometer.engine.setup.plan import (
     Plan,
     TreeSearch,
     decode_plan,
@@ -17,9 +16,10 @@ from hydrometer.engine.plan import (
     first_difference,
     plan_digest,
 )
-from hydrometer.engine.planning import build_plan
+from hydrometer.engine.setup.planning import build_plan
+from hydrometer.engine.setup.registry import Catalogue
 from hydrometer.providers.types import Sampling
-from hydrometer.strategies.mcts import MctsExplore
+from hydrometer.strategies.search.mcts import MctsExplore
 
 CONFIG = """
 [models.qwen]

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from builders import JUDGE, make_plan
 
-from hydrometer.engine.catalogue import Catalogue, Offer
 from hydrometer.engine.errors import FileInvalid, PluginBroken
-from hydrometer.engine.plan import Component, PlannedJudge
-from hydrometer.engine.plugged import MOST_CALLS, Fault, Kind, Plugin
+from hydrometer.engine.setup.plan import Component, PlannedJudge
+from hydrometer.engine.setup.plugin_checks import MOST_CALLS, Fault, Kind, Plugin
+from hydrometer.engine.setup.registry import Catalogue, Offer
 from hydrometer.strategies.base import Choice, Judge, Mutator, Reading, Selector
-from hydrometer.strategies.tree import Tree
+from hydrometer.strategies.search.tree import Tree
 from hydrometer.strategies.types import (
     Case,
     Metric,

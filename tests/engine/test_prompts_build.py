@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from hydrometer.engine.errors import FileInvalid
-from hydrometer.engine.prompts import (
+from hydrometer.engine.rse.prompt_sets import (
     Conversation,
     Finding,
     Reading,
@@ -16,7 +16,7 @@ from hydrometer.engine.prompts import (
     What,
     build_prompts,
 )
-from hydrometer.strategies.comparing import Prompt, PromptSet
+from hydrometer.strategies.similarity.similarity_types import Prompt, PromptSet
 
 SPEAKERS = {"h": "human", "u": "user", "s": "system", "d": "developer", "g": "gpt", "t": "tool"}
 

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from hydrometer.engine.errors import FileInvalid
-from hydrometer.engine.prompt_files import parse_prompts
-from hydrometer.engine.prompts import Finding, Reading
-from hydrometer.strategies.comparing import Prompt
+from hydrometer.engine.rse.prompt_files import parse_prompts
+from hydrometer.engine.rse.prompt_sets import Finding, Reading
+from hydrometer.strategies.similarity.similarity_types import Prompt
 
 ROWS: tuple[dict[str, object], ...] = (
     {"id": "a", "prompt": "Why?"},

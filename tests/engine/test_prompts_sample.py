@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 
-from hydrometer.engine.prompts import Cell, sample
-from hydrometer.strategies.comparing import Prompt
+from hydrometer.engine.rse.prompt_sets import Cell, sample
+from hydrometer.strategies.similarity.similarity_types import Prompt
 
 SIZES = {("en", "code"): 50, ("en", "prose"): 30, ("zh", "code"): 19, ("zh", "prose"): 1}
 

@@ -13,18 +13,26 @@ from fakes import FunctionProvider
 
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.store import MemoryStore
-from hydrometer.engine.catalogue import Catalogue
+from hydrometer.engine.calls.caller import FAILURES_IN_A_ROW, Asker
+from hydrometer.engine.calls.ordered import AHEAD
 from hydrometer.engine.errors import CallsKeepFailing, FileInvalid
-from hydrometer.engine.events import Answer, CallFailed, Event, Judgement, Mutated, Probed, Taken
-from hydrometer.engine.layers import Reread
-from hydrometer.engine.ordered import AHEAD
-from hydrometer.engine.plan import Component, Imported, Plan, PlannedJudge
+from hydrometer.engine.ice.ice_events import (
+    Answer,
+    CallFailed,
+    Event,
+    Judgement,
+    Mutated,
+    Probed,
+    Taken,
+)
+from hydrometer.engine.records.layers import Reread
 from hydrometer.engine.rescore import find_readings, run_rescore
-from hydrometer.engine.runner import FAILURES_IN_A_ROW, Asker
+from hydrometer.engine.setup.plan import Component, Imported, Plan, PlannedJudge
+from hydrometer.engine.setup.registry import Catalogue
 from hydrometer.providers.base import Provider
 from hydrometer.providers.errors import AccessDenied, RequestRejected
 from hydrometer.providers.settings import Planting
-from hydrometer.providers.simulated import answer as simulate
+from hydrometer.providers.simulation.simulated_adapter import answer as simulate
 from hydrometer.providers.types import FinishReason, Request, Response
 from hydrometer.strategies.types import Unparsed, Verdict
 

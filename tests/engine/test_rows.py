@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from hydrometer.engine.errors import FileInvalid
-from hydrometer.engine.rows import csv_header, read_rows
+from hydrometer.engine.setup.tabular import csv_header, read_rows
 
 Row = tuple[int, Mapping[str, object]]
 

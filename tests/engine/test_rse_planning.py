@@ -7,20 +7,20 @@ import msgspec
 import pytest
 
 from hydrometer.commands.rse import plan_rse, run_name
-from hydrometer.engine.config import Config, parse_config
 from hydrometer.engine.errors import ConfigInvalid, FileInvalid, InputInvalid
-from hydrometer.engine.loading import load_prompts
-from hydrometer.engine.plan import (
+from hydrometer.engine.rse.rse_planning import build_rse_plans, prompts_changed
+from hydrometer.engine.setup.config import Config, parse_config
+from hydrometer.engine.setup.loading import load_prompts
+from hydrometer.engine.setup.plan import (
     RsePlan,
     decode_plan,
     encode_plan,
     first_difference,
     planned_models,
 )
-from hydrometer.engine.rse_planning import build_rse_plans, prompts_changed
 from hydrometer.scoring.means import OVER_SETS
-from hydrometer.strategies.comparing import PromptSet, Weights
-from hydrometer.strategies.similarity import VERSION
+from hydrometer.strategies.similarity.similarity_judge import VERSION
+from hydrometer.strategies.similarity.similarity_types import PromptSet, Weights
 
 MODELS = """
 [models.{name}]

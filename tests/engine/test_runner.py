@@ -14,15 +14,15 @@ from hydrometer.cache.errors import CacheMiss
 from hydrometer.cache.keys import request_key
 from hydrometer.cache.replay import ReplayOnly
 from hydrometer.cache.store import MemoryStore
+from hydrometer.engine.calls.caller import CALLS_UNHEARD, Asker, run_search
+from hydrometer.engine.calls.stages import Call, Stage
 from hydrometer.engine.errors import CallsKeepFailing
-from hydrometer.engine.events import CallFailed, Event, Finished, Probed, Selected
-from hydrometer.engine.models import Role
-from hydrometer.engine.plan import Plan
-from hydrometer.engine.runner import CALLS_UNHEARD, Asker, run_search
-from hydrometer.engine.stages import Call, Stage
+from hydrometer.engine.ice.ice_events import CallFailed, Event, Finished, Probed, Selected
+from hydrometer.engine.setup.models import Role
+from hydrometer.engine.setup.plan import Plan
 from hydrometer.providers.errors import AccessDenied, RequestRejected
 from hydrometer.providers.settings import Planting
-from hydrometer.providers.simulated import answer
+from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Request, Response
 
 PLANTING = Planting(rate=0.3)

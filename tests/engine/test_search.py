@@ -6,8 +6,8 @@ from random import Random
 import pytest
 from builders import make_outcome, make_plan, make_selector
 
-from hydrometer.engine.catalogue import Catalogue
-from hydrometer.engine.events import (
+from hydrometer.engine.calls.stages import MutationResult, ProbeResult
+from hydrometer.engine.ice.ice_events import (
     Answer,
     Barren,
     CallFailed,
@@ -18,9 +18,9 @@ from hydrometer.engine.events import (
     Probed,
     Selected,
 )
-from hydrometer.engine.plan import Plan
-from hydrometer.engine.search import STUCK_AFTER, Job, Outcome, Search
-from hydrometer.engine.stages import MutationResult, ProbeResult
+from hydrometer.engine.ice.search import STUCK_AFTER, Job, Outcome, Search
+from hydrometer.engine.setup.plan import Plan
+from hydrometer.engine.setup.registry import Catalogue
 
 
 def play(

@@ -13,8 +13,10 @@ from fakes import FunctionProvider, run_in_virtual_time
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.replay import ReplayOnly
 from hydrometer.cache.store import MemoryStore
+from hydrometer.engine.calls.caller import Asker
+from hydrometer.engine.calls.stages import Answered, Call, Reply, Stage
 from hydrometer.engine.errors import FileInvalid
-from hydrometer.engine.events import (
+from hydrometer.engine.ice.ice_events import (
     Answer,
     Answers,
     CallFailed,
@@ -28,11 +30,8 @@ from hydrometer.engine.events import (
     encode_event,
     failures_of,
 )
-from hydrometer.engine.fold import fold_ceiling, fold_cosines, fold_pairs
-from hydrometer.engine.models import Role
-from hydrometer.engine.plan import RsePlan, plan_digest
-from hydrometer.engine.runner import Asker
-from hydrometer.engine.similarity import (
+from hydrometer.engine.ice.ice_fold import fold_ceiling, fold_cosines, fold_pairs
+from hydrometer.engine.rse.rse_stages import (
     ComparingStages,
     Ticket,
     complete,
@@ -41,15 +40,16 @@ from hydrometer.engine.similarity import (
     to_said,
     together,
 )
-from hydrometer.engine.stages import Answered, Call, Reply, Stage
+from hydrometer.engine.setup.models import Role
+from hydrometer.engine.setup.plan import RsePlan, plan_digest
 from hydrometer.providers.base import Provider
 from hydrometer.providers.errors import RequestRejected
 from hydrometer.providers.settings import Planting
-from hydrometer.providers.simulated import answer
+from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Request, Response, TokenLogprob
-from hydrometer.scoring.readings import read_gradings
-from hydrometer.strategies.comparing import Grades, Prompt, Unreadable
-from hydrometer.strategies.similarity import UNREADABLE
+from hydrometer.scoring.prompt_values import read_gradings
+from hydrometer.strategies.similarity.similarity_judge import UNREADABLE
+from hydrometer.strategies.similarity.similarity_types import Grades, Prompt, Unreadable
 
 Say = str | Response | CallFailed
 Script = Callable[[Call], Say]

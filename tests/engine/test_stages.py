@@ -6,11 +6,19 @@ from typing import Any
 import pytest
 from builders import HELPER, JUDGE, make_plan
 
-from hydrometer.engine.catalogue import Catalogue
-from hydrometer.engine.events import Answer, CallFailed, Judgement
-from hydrometer.engine.stages import Answered, Call, ProbeResult, ProbeStages, Reply, Try, mutate
+from hydrometer.engine.calls.stages import (
+    Answered,
+    Call,
+    ProbeResult,
+    ProbeStages,
+    Reply,
+    Try,
+    mutate,
+)
+from hydrometer.engine.ice.ice_events import Answer, CallFailed, Judgement
+from hydrometer.engine.setup.registry import Catalogue
 from hydrometer.providers.types import FinishReason, Response
-from hydrometer.strategies.mutation import Rewrite
+from hydrometer.strategies.mutation.rewrite import Rewrite
 from hydrometer.strategies.types import Unparsed, Verdict
 
 PARENT = "An interview: {query}"

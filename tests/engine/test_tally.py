@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from statistics import fmean
 
-from hydrometer.commands.progress import GRADED, Progress
-from hydrometer.engine.events import Answer, Answers, CallFailed, Compared, Graded
-from hydrometer.engine.fold import fold_pairs
-from hydrometer.engine.sinks import Tally
+from hydrometer.engine.ice.ice_events import Answer, Answers, CallFailed, Compared, Graded
+from hydrometer.engine.ice.ice_fold import fold_pairs
+from hydrometer.engine.records.event_log import Tally
 from hydrometer.providers.types import FinishReason
-from hydrometer.scoring.readings import read_gradings
-from hydrometer.strategies.comparing import Grades, Grading, Unreadable, Weights
+from hydrometer.report.terminal.progress import GRADED, Progress
+from hydrometer.scoring.prompt_values import read_gradings
+from hydrometer.strategies.similarity.similarity_types import Grades, Grading, Unreadable, Weights
 
 WEIGHTS = Weights(style=2.0, logic=1.0, content=0.0)
 UNREADABLE = Unreadable(reason="no grade for style")

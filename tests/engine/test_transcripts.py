@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hydrometer.engine.errors import FileInvalid
-from hydrometer.engine.transcripts import Labels, Transcript, parse_labels, parse_transcripts
+from hydrometer.engine.ice.transcripts import Labels, Transcript, parse_labels, parse_transcripts
 
 HEADER = "template,question,response,verdict\n"
 

@@ -7,8 +7,16 @@ import pytest
 from builders import JUDGE, make_judge
 
 from hydrometer.engine.errors import FileInvalid
-from hydrometer.engine.events import Answer, CallFailed, Event, Finished, Judgement, Probed, Taken
-from hydrometer.engine.layers import (
+from hydrometer.engine.ice.ice_events import (
+    Answer,
+    CallFailed,
+    Event,
+    Finished,
+    Judgement,
+    Probed,
+    Taken,
+)
+from hydrometer.engine.records.layers import (
     Layer,
     LayerHead,
     Reread,
@@ -19,9 +27,9 @@ from hydrometer.engine.layers import (
     readable,
     reading_file,
 )
-from hydrometer.engine.plan import Component, PlannedJudge
+from hydrometer.engine.setup.plan import Component, PlannedJudge
 from hydrometer.providers.types import FinishReason
-from hydrometer.scoring.table import Counts, ProbeTable
+from hydrometer.scoring.probe_table import Counts, ProbeTable
 from hydrometer.strategies.types import Unparsed, Verdict
 
 HEAD = LayerHead(judge=make_judge(), plan="0123")

@@ -19,7 +19,7 @@ from hydrometer.providers.errors import SettingsInvalid
 from hydrometer.providers.settings import ModelSettings
 from hydrometer.providers.types import Request, Response
 from hydrometer.strategies.base import Choice, Reading
-from hydrometer.strategies.tree import Tree
+from hydrometer.strategies.search.tree import Tree
 from hydrometer.strategies.types import (
     SLOT,
     Case,

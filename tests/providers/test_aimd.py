@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.providers.aimd import Concurrency
+from hydrometer.providers.limits.aimd import Concurrency
 
 
 def test_it_starts_with_every_slot() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.providers.breaker import Breaker
+from hydrometer.providers.limits.circuit_breaker import Breaker
 
 
 def opened(*, at_s: float = 0.0) -> Breaker:

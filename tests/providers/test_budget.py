@@ -8,7 +8,6 @@ from fakes import FakeClock, GatedProvider, ListObserver, ScriptedProvider, make
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.providers.budget import Budget, Spent
 from hydrometer.providers.errors import (
     AccessDenied,
     BudgetReached,
@@ -22,7 +21,8 @@ from hydrometer.providers.errors import (
     SettingsInvalid,
     TimedOut,
 )
-from hydrometer.providers.limit import Limited
+from hydrometer.providers.limits.budget import Budget, Spent
+from hydrometer.providers.limits.limiter import Limited
 from hydrometer.providers.settings import Price
 from hydrometer.providers.types import Request, Response, Usage
 

@@ -20,8 +20,6 @@ from fakes import ListObserver
 from msgspec.structs import replace
 
 from hydrometer.providers.base import OpenProvider, Provider
-from hydrometer.providers.chat_http import open_http
-from hydrometer.providers.chat_openai import open_openai
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.errors import (
     AccessDenied,
@@ -35,8 +33,10 @@ from hydrometer.providers.errors import (
     SettingsInvalid,
     TimedOut,
 )
-from hydrometer.providers.exchange import BODY_LIMIT
-from hydrometer.providers.limit import Limited
+from hydrometer.providers.http.exchange import BODY_LIMIT
+from hydrometer.providers.http.http_adapter import open_http
+from hydrometer.providers.limits.limiter import Limited
+from hydrometer.providers.openai.openai_adapter import open_openai
 from hydrometer.providers.settings import ModelSettings
 from hydrometer.providers.types import Message, Mode, Request, Response, Sampling, Usage
 

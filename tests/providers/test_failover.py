@@ -24,8 +24,6 @@ from fakes import (
 )
 
 from hydrometer.providers.base import Clock, Provider
-from hydrometer.providers.breaker import Breaker
-from hydrometer.providers.chat_http import open_http
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.errors import (
     AccessDenied,
@@ -39,10 +37,12 @@ from hydrometer.providers.errors import (
     SettingsInvalid,
     TimedOut,
 )
-from hydrometer.providers.failover import Endpoint, Failover
-from hydrometer.providers.limit import Limited
+from hydrometer.providers.http.http_adapter import open_http
+from hydrometer.providers.limits.circuit_breaker import Breaker
+from hydrometer.providers.limits.failover import Endpoint, Failover
+from hydrometer.providers.limits.limiter import Limited
+from hydrometer.providers.limits.retry import Retrying
 from hydrometer.providers.pool import open_pool
-from hydrometer.providers.retry import Retrying
 from hydrometer.providers.settings import EndpointSettings, ModelSettings
 from hydrometer.providers.types import Request, Response
 

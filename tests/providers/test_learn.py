@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.providers.learn import WALL, LearntLimit
+from hydrometer.providers.limits.inferred_limit import WALL, LearntLimit
 
 
 def refuse(

@@ -16,11 +16,11 @@ from fakes import (
 )
 
 from hydrometer.providers.base import Attempt, Provider
-from hydrometer.providers.budget import Budget, Spent
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.errors import BudgetReached, ProviderError, ServiceFailed
-from hydrometer.providers.limit import Limited
-from hydrometer.providers.retry import Retrying
+from hydrometer.providers.limits.budget import Budget, Spent
+from hydrometer.providers.limits.limiter import Limited
+from hydrometer.providers.limits.retry import Retrying
 from hydrometer.providers.settings import Price
 from hydrometer.providers.types import Request, Response, Usage
 

@@ -18,14 +18,14 @@ import pytest
 from fakes import make_request
 from msgspec.structs import replace
 
-from hydrometer.providers.chat_openai import OpenAIProvider, open_openai
 from hydrometer.providers.errors import (
     AccessDenied,
     ConnectionFailed,
     ProviderError,
     SettingsInvalid,
 )
-from hydrometer.providers.openai_tokens import workload_token
+from hydrometer.providers.openai.openai_adapter import OpenAIProvider, open_openai
+from hydrometer.providers.openai.openai_tokens import workload_token
 from hydrometer.providers.options import WorkloadIdentity
 from hydrometer.providers.settings import ModelSettings
 

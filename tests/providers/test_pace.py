@@ -14,9 +14,9 @@ import pytest
 from fakes import LoopClock, make_request, make_response, run_in_virtual_time
 
 from hydrometer.providers.errors import RateLimited
-from hydrometer.providers.limit import Limited
+from hydrometer.providers.limits.limiter import Limited
+from hydrometer.providers.limits.retry import Retrying
 from hydrometer.providers.quota import Quota, read_quota
-from hydrometer.providers.retry import Retrying
 from hydrometer.providers.types import Request, Response
 
 RPM = 600

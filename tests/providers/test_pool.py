@@ -14,7 +14,6 @@ from fakes import FakeClock, ListObserver, ScriptedProvider, make_request, make_
 from msgspec.structs import replace
 
 from hydrometer.providers.base import Attempt, Provider
-from hydrometer.providers.budget import Budget, Spent
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.errors import (
     AccessDenied,
@@ -27,7 +26,8 @@ from hydrometer.providers.errors import (
     RequestRejected,
     SettingsInvalid,
 )
-from hydrometer.providers.limit import Limited
+from hydrometer.providers.limits.budget import Budget, Spent
+from hydrometer.providers.limits.limiter import Limited
 from hydrometer.providers.pool import Pool, open_pool, preflight
 from hydrometer.providers.settings import BudgetTable, EndpointSettings, ModelSettings, Price
 
@@ -100,7 +100,7 @@ async def test_provider_that_nobody_knows() -> None:
 
 
 async def test_openai_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "hydrometer.providers.chat_openai", None)
+    monkeypatch.setitem(sys.modules, "hydrometer.providers.openai.openai_adapter", None)
 
     assert await why_invalid(http(provider="openai")) == (
         "models.qwen.provider: openai needs the openai package: pip install 'hydrometer[openai]'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hydrometer.providers.errors import SettingsInvalid
-from hydrometer.providers.proxy import Proxy, find_proxy
+from hydrometer.providers.http.proxy import Proxy, find_proxy
 
 URL = "http://model.test:8000/v1"
 SECRET = "Planted-Proxy-Secret"

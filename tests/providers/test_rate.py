@@ -10,8 +10,8 @@ from fakes import FakeClock, ScriptedProvider, make_request, make_response
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.providers.limit import Limited
-from hydrometer.providers.rate import (
+from hydrometer.providers.limits.limiter import Limited
+from hydrometer.providers.limits.rate_window import (
     CATCH_UP_S,
     JITTER_S,
     TICK_S,

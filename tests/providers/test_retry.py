@@ -37,7 +37,7 @@ from hydrometer.providers.errors import (
     TimedOut,
     TransientError,
 )
-from hydrometer.providers.retry import Retrying, is_answer, next_backoff_s, wait_s
+from hydrometer.providers.limits.retry import Retrying, is_answer, next_backoff_s, wait_s
 from hydrometer.providers.types import Request, Response
 
 pytestmark = pytest.mark.anyio

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hydrometer.providers.settings import Planting
-from hydrometer.providers.sim_writer import RELATIONS, Relation, write_answer
-from hydrometer.providers.simulated import answer
+from hydrometer.providers.simulation.simulated_adapter import answer
+from hydrometer.providers.simulation.simulated_writer import RELATIONS, Relation, write_answer
 from hydrometer.providers.types import Message, Request, Role, Sampling
-from hydrometer.strategies.comparing import ASPECTS, Grades, Order, Pairing, Said
-from hydrometer.strategies.similarity import Form, build_prompt, parse
+from hydrometer.strategies.similarity.similarity_judge import Form, build_prompt, parse
+from hydrometer.strategies.similarity.similarity_types import ASPECTS, Grades, Order, Pairing, Said
 
 SURE = Planting()
 PROMPTS = (

@@ -7,8 +7,8 @@ import math
 import pytest
 
 from hydrometer.providers.errors import SettingsInvalid
-from hydrometer.providers.sim_faults import Fate, Lifetime, fate_of
-from hydrometer.providers.sim_settings import (
+from hydrometer.providers.simulation.server.planted_faults import Fate, Lifetime, fate_of
+from hydrometer.providers.simulation.server.simulator_settings import (
     FAULTS,
     Faults,
     JitterShape,

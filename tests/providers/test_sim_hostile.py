@@ -15,10 +15,15 @@ from processes import invoke, simulator
 
 from hydrometer.providers.base import Clock
 from hydrometer.providers.settings import Planting
-from hydrometer.providers.sim_settings import DeadForm, Fault, Faults, SimulatorSettings
-from hydrometer.providers.sim_stats import SimulatorStats
-from hydrometer.providers.simulated import answer
-from hydrometer.providers.simulator import simulator_app
+from hydrometer.providers.simulation.server.server_stats import SimulatorStats
+from hydrometer.providers.simulation.server.simulator import simulator_app
+from hydrometer.providers.simulation.server.simulator_settings import (
+    DeadForm,
+    Fault,
+    Faults,
+    SimulatorSettings,
+)
+from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Message, Request
 
 CHAT = "/v1/chat/completions"

@@ -6,8 +6,8 @@ from fakes import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.providers.sim_quota import Quota, ScaledClock, wait_headers
-from hydrometer.providers.sim_stats import Ledger, SimulatorStats
+from hydrometer.providers.simulation.server.server_quota import Quota, ScaledClock, wait_headers
+from hydrometer.providers.simulation.server.server_stats import Ledger, SimulatorStats
 
 
 def test_no_minute_holds_more_tokens_than_allowed() -> None:

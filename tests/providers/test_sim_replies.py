@@ -7,8 +7,8 @@ from email.utils import parsedate_to_datetime
 import msgspec
 import pytest
 
-from hydrometer.providers.sim_replies import Broken, Whole, planted_reply
-from hydrometer.providers.sim_settings import Fault
+from hydrometer.providers.simulation.server.faulty_replies import Broken, Whole, planted_reply
+from hydrometer.providers.simulation.server.simulator_settings import Fault
 
 ANSWER = b'{"id":"sim-1","choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":1}}'
 QUOTA = {"x-ratelimit-limit-requests": "600", "x-ratelimit-remaining-requests": "599"}

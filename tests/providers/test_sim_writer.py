@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.providers.sim_lexicon import CHINESE, ENGLISH, Lexicon
-from hydrometer.providers.sim_writer import RELATIONS, Relation, write_answer
+from hydrometer.providers.simulation.simulated_writer import RELATIONS, Relation, write_answer
+from hydrometer.providers.simulation.writer_words import CHINESE, ENGLISH, Lexicon
 
 PROMPTS = (
     *(f"How do {thing} work?" for thing in ("bridges", "glaciers", "vaccines", "tides")),
@@ -59,7 +59,7 @@ def test_the_same_arguments_give_the_same_text(relation: Relation) -> None:
 
 def test_a_text_is_the_same_in_another_process() -> None:
     program = (
-        "from hydrometer.providers.sim_writer import write_answer;"
+        "from hydrometer.providers.simulation.simulated_writer import write_answer;"
         "print(ascii(write_answer('How do tides work?', family=4, relation='family', model=1,"
         " draw=2, temperature=0.5)))"
     )

@@ -10,19 +10,29 @@ from importlib.resources import files
 import pytest
 
 from hydrometer.providers.settings import Planting
-from hydrometer.providers.sim_helper import MAX_CHARS
-from hydrometer.providers.sim_target import CLAIMS, category_of, language_of, question_in
-from hydrometer.providers.sim_text import SLOT, names_of
-from hydrometer.providers.sim_words import CHINESE, ENGLISH, Words
-from hydrometer.providers.simulated import (
+from hydrometer.providers.simulation.draws import SLOT, names_of
+from hydrometer.providers.simulation.helper_words import CHINESE, ENGLISH, Words
+from hydrometer.providers.simulation.simulated_adapter import (
     SimulatedProvider,
     answer,
     planted_claim,
     planted_rate,
 )
+from hydrometer.providers.simulation.simulated_helper import MAX_CHARS
+from hydrometer.providers.simulation.simulated_target import (
+    CLAIMS,
+    category_of,
+    language_of,
+    question_in,
+)
 from hydrometer.providers.types import Message, Mode, Request, Response, Role, Sampling, Usage
-from hydrometer.strategies.identity import build_loose, build_strict, parse_loose, parse_strict
-from hydrometer.strategies.mutation import MutatorName, Rewrite
+from hydrometer.strategies.judging.identity import (
+    build_loose,
+    build_strict,
+    parse_loose,
+    parse_strict,
+)
+from hydrometer.strategies.mutation.rewrite import MutatorName, Rewrite
 from hydrometer.strategies.types import Mutant, Rejected, Vendor
 
 TARGET, HELPER, JUDGE = "sim-target", "sim-helper", "sim-judge"

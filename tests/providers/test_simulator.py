@@ -14,14 +14,14 @@ from fakes import FakeClock
 
 from hydrometer.providers.errors import SettingsInvalid
 from hydrometer.providers.settings import Planting
-from hydrometer.providers.sim_faults import fate_of
-from hydrometer.providers.simulated import answer
-from hydrometer.providers.simulator import (
+from hydrometer.providers.simulation.server.planted_faults import fate_of
+from hydrometer.providers.simulation.server.simulator import (
     SimulatorSettings,
     SimulatorStats,
     run_simulator,
     simulator_app,
 )
+from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Message, Mode, Request
 
 CHAT, COMPLETION = "/v1/chat/completions", "/v1/completions"

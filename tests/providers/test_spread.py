@@ -23,7 +23,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hydrometer.providers.base import Provider
-from hydrometer.providers.budget import Budget
 from hydrometer.providers.errors import (
     BudgetReached,
     Outage,
@@ -31,10 +30,11 @@ from hydrometer.providers.errors import (
     RateLimited,
     ServiceFailed,
 )
-from hydrometer.providers.failover import Endpoint, Failover
-from hydrometer.providers.limit import Limited
+from hydrometer.providers.limits.budget import Budget
+from hydrometer.providers.limits.failover import Endpoint, Failover
+from hydrometer.providers.limits.limiter import Limited
+from hydrometer.providers.limits.retry import Retrying
 from hydrometer.providers.quota import Allowance, Quota
-from hydrometer.providers.retry import Retrying
 from hydrometer.providers.statistics import PoolStatistics
 from hydrometer.providers.types import Request, Response
 

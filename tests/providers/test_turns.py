@@ -17,7 +17,6 @@ from fakes import (
     run_in_virtual_time,
 )
 
-from hydrometer.providers.budget import Budget
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.errors import (
     ConnectionFailed,
@@ -26,7 +25,8 @@ from hydrometer.providers.errors import (
     ServiceFailed,
     TimedOut,
 )
-from hydrometer.providers.limit import Limited
+from hydrometer.providers.limits.budget import Budget
+from hydrometer.providers.limits.limiter import Limited
 from hydrometer.providers.quota import Allowance, Quota
 from hydrometer.providers.types import Request, Response, Usage
 

@@ -19,11 +19,11 @@ from hydrometer.providers.errors import (
     SettingsInvalid,
     TimedOut,
 )
-from hydrometer.providers.exchange import Reply, read_reply
+from hydrometer.providers.http.exchange import Reply, read_reply
+from hydrometer.providers.http.wire import from_body, split_reasoning, to_body
+from hydrometer.providers.http.wire_errors import error_from, to_excerpt, to_token
 from hydrometer.providers.quota import Allowance, Quota
 from hydrometer.providers.types import Message, Request, Response, Sampling, Usage
-from hydrometer.providers.wire import from_body, split_reasoning, to_body
-from hydrometer.providers.wire_errors import error_from, to_excerpt, to_token
 
 NOW = 1_700_000_000.0
 

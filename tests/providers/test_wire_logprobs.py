@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from hydrometer.cache.entry import decode_response, encode_entry
 from hydrometer.cache.keys import request_key
+from hydrometer.providers.http.wire import from_body, to_body
 from hydrometer.providers.types import Message, Request, Response, Sampling, TokenLogprob
-from hydrometer.providers.wire import from_body, to_body
 
 
 def reply(logprobs: object, text: str = "4") -> bytes:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.store import MemoryStore
-from hydrometer.engine.events import Event, encode_event
-from hydrometer.engine.models import Role
-from hydrometer.engine.plan import Plan, decode_plan, encode_plan
-from hydrometer.engine.runner import Asker, run_search
+from hydrometer.engine.calls.caller import Asker, run_search
+from hydrometer.engine.ice.ice_events import Event, encode_event
+from hydrometer.engine.setup.models import Role
+from hydrometer.engine.setup.plan import Plan, decode_plan, encode_plan
 from hydrometer.providers.settings import Planting
-from hydrometer.providers.simulated import SimulatedProvider
+from hydrometer.providers.simulation.simulated_adapter import SimulatedProvider
 
 HERE = Path(__file__).parent
 

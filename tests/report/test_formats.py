@@ -7,14 +7,14 @@ import json
 import msgspec
 import pytest
 
-from hydrometer.report.formats import (
+from hydrometer.report.tables.formats import (
     interval_text,
     rate_text,
     to_csv,
     to_json,
     to_markdown,
 )
-from hydrometer.scoring.scores import Score
+from hydrometer.scoring.identity_scores import Score
 
 RATED = Score(
     run="runs/qwen",

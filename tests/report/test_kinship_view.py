@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
-from hydrometer.report.dendrogram import draw_tree
-from hydrometer.report.kinship_view import kinship_view
-from hydrometer.scoring.kinship import Kinship
-from hydrometer.scoring.similarity import Flag, SimilarityScore
+from hydrometer.report.terminal.dendrogram import draw_tree
+from hydrometer.report.terminal.pairwise_view import kinship_view
+from hydrometer.scoring.pairwise import Kinship
+from hydrometer.scoring.similarity_scores import Flag, SimilarityScore
 from hydrometer.scoring.trees import Matrix, Node, average_linkage, distances, to_newick
 
 NAMES = (

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
-from hydrometer.report.formats import to_csv, to_json, to_markdown
-from hydrometer.report.similarity_view import similarity_view
-from hydrometer.scoring.likeness import MEASURES
-from hydrometer.scoring.readings import JUDGED, Metric
-from hydrometer.scoring.scores import Score
-from hydrometer.scoring.similarity import Flag, SimilarityScore
-from hydrometer.strategies.comparing import Weights
+from hydrometer.report.tables.formats import to_csv, to_json, to_markdown
+from hydrometer.report.terminal.similarity_view import similarity_view
+from hydrometer.scoring.identity_scores import Score
+from hydrometer.scoring.prompt_values import JUDGED, Metric
+from hydrometer.scoring.similarity_scores import Flag, SimilarityScore
+from hydrometer.scoring.text_metrics import MEASURES
+from hydrometer.strategies.similarity.similarity_types import Weights
 
 CONTRACT = (
     *("run", "target", "kind", "judge", "metric", "set", "n", "failed", "refused", "truncated"),

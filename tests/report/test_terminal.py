@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from hydrometer.report.terminal import score_table_view
-from hydrometer.scoring.scores import Score
+from hydrometer.report.terminal.identity_view import score_table_view
+from hydrometer.scoring.identity_scores import Score
 
 QWEN = Score(
     run="runs/qwen",

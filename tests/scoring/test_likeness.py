@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.scoring.likeness import (
+from hydrometer.scoring.text_metrics import (
     LONGEST,
     MEASURES,
     Measure,

@@ -12,14 +12,14 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from hydrometer.providers.sim_writer import Relation, write_answer
-from hydrometer.scoring.kinship import find_kinship
-from hydrometer.scoring.likeness import MEASURES
+from hydrometer.providers.simulation.simulated_writer import Relation, write_answer
 from hydrometer.scoring.means import FloatArray, estimate_means
-from hydrometer.scoring.readings import Metric, Readings, read_texts
-from hydrometer.scoring.similarity import SimilarityScore, score_readings
+from hydrometer.scoring.pairwise import find_kinship
+from hydrometer.scoring.prompt_values import Metric, Readings, read_texts
+from hydrometer.scoring.similarity_scores import SimilarityScore, score_readings
+from hydrometer.scoring.text_metrics import MEASURES
 from hydrometer.scoring.trees import Node, to_newick
-from hydrometer.strategies.comparing import ComparedRow
+from hydrometer.strategies.similarity.similarity_types import ComparedRow
 
 TEMPERATURE = 0.7
 

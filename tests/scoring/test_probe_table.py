@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.scoring.table import Counts, ProbeTable
+from hydrometer.scoring.probe_table import Counts, ProbeTable
 from hydrometer.strategies.types import Metric, Opinion, ProbeRow, Unparsed, Verdict
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.scoring.scores import Flag, Score, score_table
-from hydrometer.scoring.table import ProbeTable
+from hydrometer.scoring.identity_scores import Flag, Score, score_table
+from hydrometer.scoring.probe_table import ProbeTable
 from hydrometer.strategies.types import Metric, ProbeRow, Unparsed, Verdict
 
 REFERENCE = "HYDROMETER_REFERENCE_DATA"

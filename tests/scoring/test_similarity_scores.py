@@ -18,7 +18,7 @@ from hydrometer.scoring.means import (
     over_sets,
     resample,
 )
-from hydrometer.scoring.readings import (
+from hydrometer.scoring.prompt_values import (
     RANGES,
     Metric,
     Readings,
@@ -26,9 +26,9 @@ from hydrometer.scoring.readings import (
     read_gradings,
     read_texts,
 )
-from hydrometer.scoring.similarity import Flag, SimilarityScore, score_readings
+from hydrometer.scoring.similarity_scores import Flag, SimilarityScore, score_readings
 from hydrometer.scoring.student import t_quantile
-from hydrometer.strategies.comparing import (
+from hydrometer.strategies.similarity.similarity_types import (
     ComparedRow,
     Grades,
     OrderedGrading,

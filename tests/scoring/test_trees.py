@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from hydrometer.scoring.kinship import find_kinship
-from hydrometer.scoring.readings import Reading, Readings
+from hydrometer.scoring.pairwise import find_kinship
+from hydrometer.scoring.prompt_values import Reading, Readings
 from hydrometer.scoring.trees import (
     Matrix,
     Node,

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.strategies.bandits import Exp3, Ucb
 from hydrometer.strategies.base import Choice
-from hydrometer.strategies.tree import Tree
+from hydrometer.strategies.search.bandits import Exp3, Ucb
+from hydrometer.strategies.search.tree import Tree
 
 
 class Rolls(Random):

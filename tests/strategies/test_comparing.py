@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.strategies.comparing import (
+from hydrometer.strategies.similarity.similarity_types import (
     ByAspect,
     Combined,
     ComparedRow,

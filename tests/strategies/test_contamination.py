@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hydrometer.strategies.contamination import hard_verdict, named_vendors
+from hydrometer.strategies.judging.contamination import hard_verdict, named_vendors
 from hydrometer.strategies.types import Unparsed, Vendor, Verdict
 
 REFERENCE = os.environ.get("HYDROMETER_REFERENCE_DATA", "")

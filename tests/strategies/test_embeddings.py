@@ -4,7 +4,7 @@ from math import sqrt
 
 import pytest
 
-from hydrometer.strategies.embeddings import cosine
+from hydrometer.strategies.similarity.embeddings import cosine
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from hydrometer.strategies.identity import build_loose, build_strict, parse_loose, parse_strict
+from hydrometer.strategies.judging.identity import (
+    build_loose,
+    build_strict,
+    parse_loose,
+    parse_strict,
+)
 from hydrometer.strategies.types import Vendor
 
 VENDORS = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hydrometer.strategies import identity
 from hydrometer.strategies.base import Judge, JudgeRules, Reading
-from hydrometer.strategies.judges import UNREADABLE, Identity, Lexical
+from hydrometer.strategies.judging import identity
+from hydrometer.strategies.judging.judges import UNREADABLE, Identity, Lexical
 from hydrometer.strategies.types import Case, Opinion, TargetFacts, Unparsed, Vendor, Verdict
 
 VENDORS = tuple(

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hydrometer.strategies.lexical import Claim, LexicalJudge
+from hydrometer.strategies.judging.lexical import Claim, LexicalJudge
 from hydrometer.strategies.types import Vendor, Verdict
 
 REFERENCE = os.environ.get("HYDROMETER_REFERENCE_DATA", "")

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hydrometer.strategies import claims, lexical
-from hydrometer.strategies.grammar import build_words
-from hydrometer.strategies.lexical import LexicalJudge
+from hydrometer.strategies.judging.grammar import build_words
+from hydrometer.strategies.judging.lexical import LexicalJudge
 from hydrometer.strategies.types import Vendor
 
 LEXICON = tomllib.loads(

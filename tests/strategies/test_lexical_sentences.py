@@ -11,9 +11,9 @@ from importlib import resources
 import msgspec
 import pytest
 
-from hydrometer.strategies.lexical import LexicalJudge
-from hydrometer.strategies.patterns import compile_by_anchor
-from hydrometer.strategies.rules import RULES
+from hydrometer.strategies.judging.lexical import LexicalJudge
+from hydrometer.strategies.judging.patterns import compile_by_anchor
+from hydrometer.strategies.judging.rules import RULES
 from hydrometer.strategies.types import Vendor
 
 ENGLISH_CLAIMS = """

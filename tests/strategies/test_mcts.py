@@ -6,9 +6,9 @@ from random import Random
 import pytest
 
 from hydrometer.strategies.base import Choice
-from hydrometer.strategies.baselines import RandomChoice, RoundRobin
-from hydrometer.strategies.mcts import MctsExplore
-from hydrometer.strategies.tree import Tree
+from hydrometer.strategies.search.baselines import RandomChoice, RoundRobin
+from hydrometer.strategies.search.mcts import MctsExplore
+from hydrometer.strategies.search.tree import Tree
 
 ROOT = Choice(path=(0,))  # where gain does not depend on the choice
 

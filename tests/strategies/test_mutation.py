@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hydrometer.strategies.mutation import MAX_CHARS, MutatorName, Rewrite
+from hydrometer.strategies.mutation.rewrite import MAX_CHARS, MutatorName, Rewrite
 from hydrometer.strategies.types import Mutant, Rejected
 
 PARENT = "From an interview. Reporter: {query}\nGuest:"

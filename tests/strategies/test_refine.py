@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from hydrometer.strategies.mutation import MAX_CHARS
-from hydrometer.strategies.refine import EXCERPT, Evidence, Refine
+from hydrometer.strategies.mutation.refine import EXCERPT, Evidence, Refine
+from hydrometer.strategies.mutation.rewrite import MAX_CHARS
 from hydrometer.strategies.types import Mutant, Rejected
 
 PARENT = "An interview on the radio. {query}"

@@ -10,8 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.strategies import similarity
-from hydrometer.strategies.comparing import (
+from hydrometer.strategies.similarity import similarity_judge as similarity
+from hydrometer.strategies.similarity.similarity_judge import (
+    RESPONSE_FORMAT,
+    UNREADABLE,
+    Comparison,
+    Form,
+    Similarity,
+    build_prompt,
+    parse,
+)
+from hydrometer.strategies.similarity.similarity_types import (
     ASPECTS,
     ORDERS,
     Grades,
@@ -20,15 +29,6 @@ from hydrometer.strategies.comparing import (
     Pairing,
     Said,
     Unreadable,
-)
-from hydrometer.strategies.similarity import (
-    RESPONSE_FORMAT,
-    UNREADABLE,
-    Comparison,
-    Form,
-    Similarity,
-    build_prompt,
-    parse,
 )
 
 FORMS: tuple[Form, ...] = get_args(Form)

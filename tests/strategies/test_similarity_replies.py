@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.strategies.comparing import ASPECTS, Grades, Said
-from hydrometer.strategies.similarity import Form, parse
+from hydrometer.strategies.similarity.similarity_judge import Form, parse
+from hydrometer.strategies.similarity.similarity_types import ASPECTS, Grades, Said
 
 FORMS: tuple[Form, ...] = get_args(Form)
 S, L, C = "<style>4</style>", "<logic>2</logic>", "<content>5</content>"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.strategies.comparing import Grades, Pairing, Said, TokenChoice
-from hydrometer.strategies.similarity import Form, Similarity, parse
+from hydrometer.strategies.similarity.similarity_judge import Form, Similarity, parse
+from hydrometer.strategies.similarity.similarity_types import Grades, Pairing, Said, TokenChoice
 
 FORMS: tuple[Form, ...] = get_args(Form)
 PLAIN = Grades(style=4.0, logic=2.0, content=5.0)

@@ -1,0 +1,133 @@
+"""What a simulated endpoint is like: what ``hydrometer simulate`` can be told."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal, get_args
+
+import msgspec
+
+from ...errors import SettingsInvalid
+from ...options import suggest
+from ...settings import Planting
+
+Fault = Literal["rate_limited", "failed", "cut", "stalled", "malformed"]
+
+FAULTS: tuple[Fault, ...] = get_args(Fault)
+_LEAST = {"latency_ms": 0, "jitter_ms": 0, "slow_ms": 0, "rpm": 1, "tpm": 1}
+_LEAST |= {"retry_after_s": 0, "dead_after": 0, "dead_for_s": 0}
+_ROUNDING = 1e-9  # ten shares of 0.1 add up to a little more or less than 1
+
+
+class JitterShape(StrEnum):
+    """How the random part of the latency is distributed, from a short tail to a long one."""
+
+    exponential = "exponential"
+    lognormal = "lognormal"
+    pareto = "pareto"
+
+
+class DeadForm(StrEnum):
+    """What a dead endpoint does to a call: hang up on it, or answer 503."""
+
+    closed = "closed"
+    unavailable = "503"
+
+
+class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The share of calls that end in each kind of fault."""
+
+    rate_limited: float = 0.0
+    failed: float = 0.0
+    cut: float = 0.0
+    stalled: float = 0.0
+    malformed: float = 0.0
+
+    def share(self, fault: Fault) -> float:
+        """Return the share of calls that end in *fault*."""
+        share: float = getattr(self, fault)
+        return share
+
+    def total(self) -> float:
+        """Return the share of calls that end in any fault."""
+        return self.rate_limited + self.failed + self.cut + self.stalled + self.malformed
+
+
+def parse_faults(text: str) -> Faults:
+    """Return the shares in *text*, as in "failed=0.05,cut=0.01"; none are named in ""."""
+    shares: dict[str, float] = {}
+    for part in filter(None, text.split(",")):
+        name, _, written = (piece.strip() for piece in part.partition("="))
+        if name not in FAULTS:
+            raise SettingsInvalid(f"simulator.faults: unknown kind {name}; {suggest(name, FAULTS)}")
+        if name in shares:
+            raise SettingsInvalid(f"simulator.faults names {name} twice")
+        try:
+            shares[name] = float(written)
+        except ValueError:
+            raise SettingsInvalid(
+                f"simulator.faults.{name} must be a number, as in {name}=0.05, got {written!r}"
+            ) from None
+    return Faults(**shares)
+
+
+class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a simulated endpoint is like.
+
+    *seed* shapes delays and faults, the seed of *planting* the answers. Every call waits for
+    *latency_ms* and a random time of *jitter_ms* on average; *slow_share* of them wait for
+    *slow_ms* more. *errors* is the share of calls that fail, in equal parts as a 429, a 500 and a
+    connection cut in mid-reply; *faults* plants kinds by themselves, each in all of its forms.
+    After *dead_after* calls the endpoint is dead, for *dead_for_s* or for ever. *time_scale* is
+    how many of its seconds pass in one of ours: all that it says and does is in its own.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0  # 0 takes a free one
+    seed: int = 0
+    latency_ms: float = 0.0
+    jitter_ms: float = 0.0
+    jitter_shape: JitterShape = JitterShape.exponential
+    slow_share: float = 0.0
+    slow_ms: float = 0.0
+    errors: float = 0.0
+    faults: Faults = Faults()
+    retry_after_s: float = 0.0  # what a planted 429 or 503 asks for
+    rpm: int | None = None
+    tpm: int | None = None
+    dead_after: int | None = None
+    dead_for_s: float | None = None
+    dead_as: DeadForm = DeadForm.closed
+    time_scale: float = 1.0
+    model_id: str = ""  # what replies call the model, if not what the call did
+    fingerprint: str = ""
+    planting: Planting = Planting()
+
+    def __post_init__(self) -> None:
+        if self.host not in {"127.0.0.1", "::1"}:
+            raise SettingsInvalid(
+                f"simulator.host must be 127.0.0.1 or ::1, the loopback, got {self.host!r}"
+            )
+        if not 0 <= self.port <= 65535:
+            raise SettingsInvalid(f"simulator.port must be between 0 and 65535, got {self.port}")
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value < float("inf"):
+                raise SettingsInvalid(f"simulator.{name} must be at least {least}, got {value}")
+        if not 0.0 < self.time_scale < float("inf"):
+            raise SettingsInvalid(f"simulator.time_scale must be above 0, got {self.time_scale}")
+        if self.dead_for_s is not None and self.dead_after is None:
+            raise SettingsInvalid("simulator.dead_for_s needs dead_after: it says when")
+        self._check_shares()
+
+    def _check_shares(self) -> None:
+        shares = {"errors": self.errors, "slow_share": self.slow_share}
+        shares |= {f"faults.{fault}": self.faults.share(fault) for fault in FAULTS}
+        for name, share in shares.items():
+            if not 0.0 <= share <= 1.0:
+                raise SettingsInvalid(f"simulator.{name} must be between 0 and 1, got {share}")
+        total = self.errors + self.faults.total()
+        if total > 1.0 + _ROUNDING:
+            raise SettingsInvalid(
+                f"simulator.errors and faults must add up to at most 1, got {total:g}"
+            )

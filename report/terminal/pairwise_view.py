@@ -1,0 +1,121 @@
+"""All pairs in the terminal: the matrix, what it rests on, and the trees, drawn and as Newick."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from ...scoring.pairwise import Kinship
+from ...scoring.similarity_scores import SimilarityScore
+from ...scoring.trees import Node, to_newick
+from ..tables.formats import effect_text, mean_text, span_text
+from .columns import Cell, Columns, Row, Shown
+from .dendrogram import draw_tree
+from .flags import flag_notes
+from .similarity_view import note_table, title
+
+_LOST = ("failed", "refused", "truncated", "unparsed")
+
+
+def kinship_view(kinship: Kinship) -> RenderableType:
+    """Return the matrix and the trees; print it uncropped, for a tree's text is one line."""
+    heading = Text("Response similarity of every pair, overall")
+    parts: list[RenderableType] = [heading]
+    if kinship.pairs:
+        parts = [title(heading, kinship.pairs[0], *_facts(kinship.pairs))]
+    parts += [_matrix(kinship), Text(), _notes(kinship)]
+    for label, tree in (
+        ("average linkage", kinship.average_linkage),
+        ("neighbour joining", kinship.neighbour_joining),
+    ):
+        if tree is not None:
+            parts.append(Text(f"\n{label} (labels: % of {kinship.draws} resamplings)", "dim"))
+            parts.append(_Drawn(tree))
+    return Shown(Group(*parts))
+
+
+class _Drawn:
+    """A tree as wide as the console, over the text that other programs read."""
+
+    def __init__(self, tree: Node) -> None:
+        self._tree = tree
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = (*draw_tree(self._tree, options.max_width), "", to_newick(self._tree))
+        yield Text("\n".join(lines), no_wrap=True, overflow="ignore")
+
+
+def _facts(pairs: Sequence[SimilarityScore]) -> list[str]:
+    """Return on how much the pairs rest, and what was lost on the way."""
+    counts = span_text([pair.n for pair in pairs])
+    asked = span_text([pair.n + sum(getattr(pair, name) for name in _LOST) for pair in pairs])
+    lost = [sum(getattr(pair, name) for pair in pairs) for name in _LOST]
+    facts = [f"{counts} of {asked} prompts in each of {len(pairs)} pairs"]
+    if any(lost):
+        facts.append(f"lost {'/'.join(map(str, lost))} failed/refused/truncated/unparsed")
+    if unread := sum(pair.lost for pair in pairs):
+        facts.append(
+            f"{unread} of {sum(pair.gradings for pair in pairs)} gradings could not be read"
+        )
+    if effects := [pair.order_effect for pair in pairs if pair.order_effect is not None]:
+        least, most = effect_text(min(effects)), effect_text(max(effects))
+        both = least if least == most else f"{least} to {most}"
+        facts.append(f"with the target shown first the judge grades {both} higher")
+    return facts
+
+
+def _matrix(kinship: Kinship) -> Columns:
+    """Return a row and a column for each model; names are too long for headings."""
+    reaches = _reaches(kinship.pairs)
+    names, digits = kinship.similarities.names, len(str(len(kinship.similarities.names)))
+    rows = [
+        Row(
+            name=f"{number:>{digits}} {name}",
+            cells=[
+                Cell(mean_text(value), "" if value is None else reaches.get((name, other), ""))
+                for other, value in zip(names, values, strict=True)
+            ],
+        )
+        for number, (name, values) in enumerate(
+            zip(names, kinship.similarities.values, strict=True), start=1
+        )
+    ]
+    return Columns("", [str(number + 1) for number in range(len(names))], rows)
+
+
+def _reaches(pairs: Sequence[SimilarityScore]) -> dict[tuple[str, str], str]:
+    """Return how far the interval of each pair reaches from its mean, the farther way."""
+    found: dict[tuple[str, str], str] = {}
+    for pair in pairs:
+        own = _reach(pair.ceiling, pair.ceiling_low, pair.ceiling_high)
+        found[pair.reference, pair.reference] = own
+        both = _reach(pair.mean, pair.low, pair.high)
+        found[pair.target, pair.reference] = found[pair.reference, pair.target] = both
+    return found
+
+
+def _reach(mean: float | None, low: float | None, high: float | None) -> str:
+    if mean is None or low is None or high is None:
+        return ""
+    return f"±{max(mean - low, high - mean):.3f}"
+
+
+def _notes(kinship: Kinship) -> Table:
+    notes = [("overall", "of style, logic and content; 1 very different, 5 very similar")]
+    if kinship.pairs:
+        notes.append(("±", "how far the 95% interval reaches, resampled over prompts"))
+    values = kinship.similarities.values
+    if any(row[number] is not None for number, row in enumerate(values)):
+        notes.append(("diagonal", "a model's own second draw: the most to expect"))
+    if missing := kinship.similarities.missing():
+        (first, second), more = missing[0], len(missing) - 1
+        pairs = f"{first} and {second}" + (f", and {more} more" if more else "")
+        notes.append(("no tree", f"one needs every pair; without a value: {pairs}"))
+    return note_table(notes, flag_notes(kinship.pairs, _pair))
+
+
+def _pair(score: SimilarityScore) -> str:
+    return f"{score.target} and {score.reference}"

@@ -1,0 +1,104 @@
+"""Which models of a group write alike: every pair's similarity, and the trees that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import isnan, nan
+from statistics import fmean
+
+import msgspec
+import numpy as np
+
+from .means import FloatArray, mean_over_sets, over_sets, resample
+from .prompt_values import RANGES, Metric, Readings
+from .similarity_scores import SimilarityScore
+from .trees import Matrix, Node, Pair, average_linkage, distances, neighbour_joining, with_support
+
+DRAWS = 1000
+
+
+class Kinship(msgspec.Struct, frozen=True, kw_only=True):
+    """How alike a group of models is by one metric, the mean over the sets, and its two trees.
+
+    The diagonal holds a model's resample ceiling where it was measured. There are no trees while a
+    pair is missing. *draws* resamplings of the prompts, the same for all pairs, gave the support.
+    *pairs* are the scores over the sets that the matrix is made of: judge, counts and intervals.
+    """
+
+    metric: Metric
+    similarities: Matrix
+    average_linkage: Node | None
+    neighbour_joining: Node | None
+    draws: int
+    pairs: tuple[SimilarityScore, ...] = ()
+
+
+def find_kinship(
+    pairs: Mapping[Pair, Readings],
+    metric: Metric,
+    *,
+    seed: int,
+    draws: int = DRAWS,
+    scores: tuple[SimilarityScore, ...] = (),
+) -> Kinship:
+    """Return matrix and trees of all models that *pairs* name, in the order of their names.
+
+    *scores* of the pairs are handed on. A pair given both ways round is the mean of both; a model
+    paired with itself is its ceiling.
+    """
+    names = tuple(sorted({name for pair in pairs for name in pair}))
+    table = _table(pairs, metric)
+    similarities = _matrix(names, pairs, mean_over_sets(table))
+    if similarities.missing():
+        return Kinship(
+            metric=metric,
+            similarities=similarities,
+            average_linkage=None,
+            neighbour_joining=None,
+            draws=0,
+            pairs=scores,
+        )
+    top = RANGES[metric][1]
+    resampled = [
+        distances(matrix, top=top)
+        for row in over_sets(resample(table, seed=seed, draws=draws)).tolist()
+        if not (matrix := _matrix(names, pairs, row)).missing()
+    ]
+    measured = distances(similarities, top=top)
+    return Kinship(
+        metric=metric,
+        similarities=similarities,
+        average_linkage=with_support(
+            average_linkage(measured), [*map(average_linkage, resampled)], rooted=True
+        ),
+        neighbour_joining=with_support(
+            neighbour_joining(measured), [*map(neighbour_joining, resampled)], rooted=False
+        ),
+        draws=len(resampled),
+        pairs=scores,
+    )
+
+
+def _table(pairs: Mapping[Pair, Readings], metric: Metric) -> dict[str, FloatArray]:
+    """Return the values of every pair on every prompt, a matrix a set."""
+    columns = [readings.values(metric) for readings in pairs.values()]
+    keys = sorted({(r.set, r.prompt) for readings in pairs.values() for r in readings.prompts})
+    rows: dict[str, list[list[float]]] = {}
+    for key in keys:
+        rows.setdefault(key[0], []).append([column.get(key, nan) for column in columns])
+    return {name: np.array(block, dtype=np.float64) for name, block in rows.items()}
+
+
+def _matrix(
+    names: tuple[str, ...], pairs: Iterable[Pair], values: Iterable[float | None]
+) -> Matrix:
+    """Arrange one value a pair; None and NaN both say that there is none."""
+    found: dict[Pair, list[float]] = {}
+    for (first, second), value in zip(pairs, values, strict=True):
+        if value is not None and not isnan(value):
+            found.setdefault((min(first, second), max(first, second)), []).append(value)
+    means = {pair: fmean(given) for pair, given in found.items()}
+    return Matrix(
+        names=names,
+        values=tuple(tuple(means.get((min(a, b), max(a, b))) for b in names) for a in names),
+    )

@@ -1,0 +1,114 @@
+"""The judges that come with Hydrometer, in the form in which the engine runs any judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+import msgspec
+
+from ..base import Reading
+from ..types import Case, Metric, Opinion, TargetFacts, Unparsed, Vendor, Verdict
+from . import identity, rules
+
+if TYPE_CHECKING:
+    from .lexical import LexicalJudge
+
+T = TypeVar("T")
+
+UNREADABLE = "reply not readable, also when asked again"
+
+
+class _Call(Enum):
+    failed = "failed"
+
+
+class Lexical(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Reads strict verdicts by rule; asks nobody."""
+
+    version: ClassVar[str] = rules.VERSION
+    metrics: ClassVar[tuple[Metric, ...]] = ("strict",)
+    asks_model: ClassVar[bool] = False
+
+    def prepare(self, about: TargetFacts) -> _LexicalReader:
+        """Return the judge of one target, its patterns compiled."""
+        from .lexical import LexicalJudge  # noqa: PLC0415 (compiling takes a tenth of a second)
+
+        return _LexicalReader(
+            LexicalJudge(
+                vendors=about.vendors,
+                strict_vendors=about.strict_vendors,
+                own_vendor=about.own_vendor,
+            )
+        )
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Asks a model whether a response contradicts the fact, and where it does, whom it claims."""
+
+    version: ClassVar[str] = identity.VERSION
+    metrics: ClassVar[tuple[Metric, ...]] = ("loose", "strict")
+    asks_model: ClassVar[bool] = True
+
+    def prepare(self, about: TargetFacts) -> _IdentityReader:
+        """Return the judge of one target."""
+        return _IdentityReader(about)
+
+
+class _LexicalReader:
+    def __init__(self, judge: LexicalJudge) -> None:
+        self._judge = judge
+
+    def read(self, case: Case) -> Reading:
+        yield from ()  # nobody is asked
+        return (self._judge.judge(case.response, case.question),)
+
+
+class _IdentityReader:
+    def __init__(self, about: TargetFacts) -> None:
+        self._fact = about.fact
+        self._ids = about.strict_vendors
+        self._strict: tuple[Vendor, ...] = tuple(v for v in about.vendors if v.id in self._ids)
+
+    def read(self, case: Case) -> Reading:
+        prompt = identity.build_loose(
+            fact=self._fact, question=case.question, response=case.response
+        )
+        loose = yield from _readable(prompt, identity.parse_loose)
+        if loose is _Call.failed:
+            return ()
+        if loose is None:
+            unread = Unparsed(metric="strict", reason="no loose verdict")
+            return (Unparsed(metric="loose", reason=UNREADABLE), unread)
+        contradicts, reason = loose
+        first = Verdict(metric="loose", positive=contradicts, reason=reason)
+        if not contradicts:
+            return (first, Verdict(metric="strict", positive=False, reason="no contradiction"))
+        strict = yield from self._read_strict(case)
+        return (first,) if strict is None else (first, strict)
+
+    def _read_strict(self, case: Case) -> Generator[tuple[str, ...], str | None, Opinion | None]:
+        prompt = identity.build_strict(
+            vendors=self._strict, question=case.question, response=case.response
+        )
+        named = yield from _readable(prompt, lambda reply: identity.parse_strict(reply, self._ids))
+        if named is _Call.failed:
+            return None
+        if named is None:
+            return Unparsed(metric="strict", reason=UNREADABLE)
+        vendor, reason = named
+        return Verdict(metric="strict", positive=bool(vendor), vendor=vendor, reason=reason)
+
+
+def _readable(
+    prompt: str, parse: Callable[[str], T | None]
+) -> Generator[tuple[str, ...], str | None, T | _Call | None]:
+    """Ask the model, once more if its reply can't be read; None when neither can."""
+    first = yield (prompt,)
+    if first is None:
+        return _Call.failed
+    if (read := parse(first)) is not None:
+        return read
+    again = yield (prompt, first, identity.REPAIR)
+    return _Call.failed if again is None else parse(again)
