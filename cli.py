@@ -40,8 +40,8 @@ from .engine.records.event_log import Tally
 from .engine.records.run_directory import RunDirectory
 from .engine.setup.config import Config
 from .engine.setup.loading import builtin_text, load_config, load_texts
-from .engine.setup.plan import AnyPlan, Plan
-from .engine.setup.planning import build_plan
+from .engine.setup.plan import AnyPlan, IcePlan
+from .engine.setup.planning import build_ice_plan
 from .providers.errors import ProviderError
 from .providers.settings import Planting, check_provider
 from .providers.simulation.server.simulator_settings import DeadForm, JitterShape, parse_faults
@@ -53,7 +53,7 @@ from .report.terminal.cache_text import (
 )
 from .report.terminal.identity_view import score_table_view
 from .report.terminal.pairwise_view import kinship_view
-from .report.terminal.progress import GRADED, Progress, shown
+from .report.terminal.progress import GRADED, Progress, show_progress
 from .report.terminal.similarity_view import similarity_view
 from .report.terminal.views import (
     cache_view,
@@ -63,7 +63,7 @@ from .report.terminal.views import (
     preview_view,
     verification_view,
 )
-from .scoring.identity_scores import Score
+from .scoring.identity_scores import IdentityScore
 from .scoring.similarity_scores import SimilarityScore
 
 app = typer.Typer(
@@ -87,7 +87,7 @@ Quiet = Annotated[
     typer.Option(
         "--quiet",
         "-q",
-        help="Print only errors and what is asked to be shown; new scores go to scores.json.",
+        help="Print only errors and what is asked to be show_progress; new scores go to scores.json.",
     ),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")]
@@ -166,7 +166,7 @@ def demo(
         for target in demo_config().ice.targets:
             tally = Tally()
             progress = Progress(target, probes, tally, metric="loose", priced=False)
-            with shown(progress, console, quiet=quiet):
+            with show_progress(progress, console, quiet=quiet):
                 runs.append(anyio.run(partial(run_demo, target, folder, tally, say_err)))
         Console().print(demo_view(runs))
         print_out("")
@@ -174,7 +174,7 @@ def demo(
         for target in demo_config().rse.targets:
             tally = Tally()
             progress = Progress(target, 36, tally, metric=GRADED, priced=False)
-            with shown(progress, console, quiet=quiet):
+            with show_progress(progress, console, quiet=quiet):
                 comparisons.append(
                     anyio.run(partial(run_demo_comparison, target, folder, tally, say_err))
                 )
@@ -333,7 +333,7 @@ def show_scores(scores: Sequence[AnyScore], *, quiet: bool) -> None:
     """Print scores as tables, those of each kind together."""
     if quiet:
         return
-    identity = [score for score in scores if isinstance(score, Score)]
+    identity = [score for score in scores if isinstance(score, IdentityScore)]
     alike = [score for score in scores if isinstance(score, SimilarityScore)]
     if identity or not alike:
         Console().print(score_table_view(identity))
@@ -638,14 +638,14 @@ def check_providers(config: Config) -> None:
         check_provider(f"models.{name}", settings.provider, PLUGINS.providers)
 
 
-def build_plans(config: Config, targets: list[str] | None, folder: Path) -> list[Plan]:
+def build_plans(config: Config, targets: list[str] | None, folder: Path) -> list[IcePlan]:
     """Return the plan of each target that is asked for. Raises InputInvalid when there is none."""
     names = targets or list(config.ice.targets)
     if not names:
         raise InputInvalid("ice.targets is empty: name a model to measure, or give --target")
     check_providers(config)
     texts = load_texts(config, folder)
-    return [build_plan(config, name, texts, PLUGINS.catalogue) for name in dict.fromkeys(names)]
+    return [build_ice_plan(config, name, texts, PLUGINS.catalogue) for name in dict.fromkeys(names)]
 
 
 @contextmanager

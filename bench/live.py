@@ -9,7 +9,7 @@ from hydrometer.commands.measure import MeasureJob, run_measure
 from hydrometer.engine.records.event_log import Tally
 from hydrometer.engine.setup.config import parse_config
 from hydrometer.engine.setup.loading import load_texts
-from hydrometer.engine.setup.planning import build_plan
+from hydrometer.engine.setup.planning import build_ice_plan
 
 from .calls import AT_ONCE, open_bare, spread
 from .loopback import open_server
@@ -82,7 +82,7 @@ async def _whole(url: str, calls: int) -> int:
     config = parse_config(CONFIG.format(url=url, slots=AT_ONCE, calls=calls), "bench.toml")
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
-        plan = build_plan(config, "target", load_texts(config, Path(folder)))
+        plan = build_ice_plan(config, "target", load_texts(config, Path(folder)))
         job = MeasureJob(
             config=config, plan=plan, directory=Path(folder, "run"), cache=Path(folder, "cache")
         )

@@ -11,7 +11,7 @@ from hydrometer.commands.measure import MeasureJob, run_measure
 from hydrometer.engine.records.event_log import Tally
 from hydrometer.engine.setup.config import parse_config
 from hydrometer.engine.setup.loading import load_texts
-from hydrometer.engine.setup.planning import build_plan
+from hydrometer.engine.setup.planning import build_ice_plan
 
 from .replay import CONFIG
 
@@ -26,7 +26,7 @@ async def run(calls: int, rounds: int) -> None:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        plan = build_plan(config, "target", load_texts(config, folder))
+        plan = build_ice_plan(config, "target", load_texts(config, folder))
         tally = Tally()
         job = MeasureJob(config=config, plan=plan, directory=folder / "run", cache=folder / "cache")
         await run_measure(job, tally, print)

@@ -14,7 +14,7 @@ from hydrometer.commands.replay import replay_run
 from hydrometer.engine.records.event_log import Tally
 from hydrometer.engine.setup.config import parse_config
 from hydrometer.engine.setup.loading import load_texts
-from hydrometer.engine.setup.planning import build_plan
+from hydrometer.engine.setup.planning import build_ice_plan
 from hydrometer.providers.types import Message, Request, Response, Sampling
 
 from .calls import MAX_TOKENS, prompt_of
@@ -50,7 +50,7 @@ async def run(calls: int, rounds: int) -> None:
     whole: list[Round] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        plan = build_plan(config, "target", load_texts(config, folder))
+        plan = build_ice_plan(config, "target", load_texts(config, folder))
         tally = Tally()
         job = MeasureJob(config=config, plan=plan, directory=folder / "run", cache=folder / "cache")
         await run_measure(job, tally, print)

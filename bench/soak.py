@@ -20,7 +20,7 @@ from hydrometer.commands.measure import MeasureJob, run_measure
 from hydrometer.engine.records.event_log import Tally
 from hydrometer.engine.setup.config import parse_config
 from hydrometer.engine.setup.loading import load_texts
-from hydrometer.engine.setup.planning import build_plan
+from hydrometer.engine.setup.planning import build_ice_plan
 
 from .loopback import open_simulator
 
@@ -99,7 +99,7 @@ async def run(calls: int, minutes: float, faults: str = FAULTS) -> None:
 
 async def _run(url: str, folder: Path, tally: Tally) -> None:
     config = parse_config(CONFIG.format(url=url, probes=PROBES), "bench.toml")
-    plan = build_plan(config, "target", load_texts(config, folder))
+    plan = build_ice_plan(config, "target", load_texts(config, folder))
     job = MeasureJob(
         config=config,
         plan=plan,

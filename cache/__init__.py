@@ -1,6 +1,6 @@
 """Remembers every answer, so that a run can be replayed."""
 
-from .cached import Cached, Call, CallObserver
+from .cached import AnsweredCall, Cached, CallObserver
 from .disk import DiskStore, open_store
 from .entry import Entry, decode_entry, decode_response, encode_entry
 from .errors import (

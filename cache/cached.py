@@ -20,7 +20,7 @@ from .store import Store, stored_response
 Source = Literal["cache", "sent", "shared", "preflight"]
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class AnsweredCall(msgspec.Struct, frozen=True, kw_only=True):
     """One answered request: stored already, sent by us, or shared with an identical call.
 
     A preflight is sent by us too, and its answer is kept by nobody.
@@ -37,7 +37,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 class CallObserver(Protocol):
     """Is told of every answered request; must not block."""
 
-    def call_ended(self, call: Call) -> None:
+    def call_ended(self, call: AnsweredCall) -> None:
         """Take note of one call."""
 
 
@@ -121,7 +121,7 @@ class Cached:
     ) -> None:
         if self._observer is not None:
             self._observer.call_ended(
-                Call(
+                AnsweredCall(
                     key=key,
                     pool=self._pool,
                     source=source,

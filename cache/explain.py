@@ -11,7 +11,7 @@ import msgspec
 from .entry import Entry, checked_version, decode_unchecked
 from .errors import EntryDamaged, KeyAmbiguous, KeyInvalid, KeyUnknown
 from .reader import Reader, open_reader
-from .sql import BY_KEYS, Row
+from .sql import BY_KEYS, EntryRow
 from .sqlite_errors import read_failure
 
 KEY_DIGITS = 40
@@ -62,7 +62,7 @@ def parse_prefix(text: str) -> str:
     return prefix
 
 
-def _only_row(reader: Reader, folder: Path, prefix: str) -> Row:
+def _only_row(reader: Reader, folder: Path, prefix: str) -> EntryRow:
     (matches,) = reader.query(_COUNT, prefix, prefix + _AFTER).fetchone()
     if matches > 1:
         raise KeyAmbiguous(prefix, matches=matches)
@@ -90,7 +90,7 @@ def _common(one: str, other: str) -> int:
     return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))
 
 
-def _explanation(row: Row, folder: Path) -> Explanation:
+def _explanation(row: EntryRow, folder: Path) -> Explanation:
     damage, version = row.fault, None
     entry = decode_unchecked(row.data)
     if not damage:

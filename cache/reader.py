@@ -21,7 +21,7 @@ from pathlib import Path
 
 from .errors import CacheUnreadable, CacheUnwritable, ForeignValue
 from .keys import KEY_VERSION
-from .sql import ALL, DATABASE, STORED, Row, next_row
+from .sql import ALL, DATABASE, STORED, EntryRow, next_row
 from .sqlite_errors import read_failure
 from .store import StoreInfo
 
@@ -82,7 +82,7 @@ class Reader:
             key_version=KEY_VERSION,
         )
 
-    def rows(self, sql: str, *values: str | int) -> Iterator[Row]:
+    def rows(self, sql: str, *values: str | int) -> Iterator[EntryRow]:
         """Yield the rows that *sql*, one of ``rows``, selects; foreign ones too.
 
         Raises sqlite3.Error at the first that cannot be read.

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from ..providers.types import Request, Response
-from .cached import Call, CallObserver
+from .cached import AnsweredCall, CallObserver
 from .errors import CacheMiss
 from .keys import request_key
 from .miss_report import describe_miss, describe_nearest, find_nearest
@@ -47,7 +47,9 @@ class ReplayOnly:
         if self._observer is not None:
             took_s = self._now() - started
             self._observer.call_ended(
-                Call(key=key, pool=self._pool, source="cache", took_s=took_s, response=response)
+                AnsweredCall(
+                    key=key, pool=self._pool, source="cache", took_s=took_s, response=response
+                )
             )
         return response
 

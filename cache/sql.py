@@ -34,7 +34,7 @@ STORED = f"""SELECT {_FAULT}, CASE WHEN mode = 1 THEN value END
     FROM Cache WHERE key = ? AND raw = 1"""  # noqa: S608  # the same
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class EntryRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row; of one that is not plain bytes under a plain key there is only the *fault*."""
 
     id: int
@@ -44,11 +44,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     stored_at: float | None  # seconds since 1970
 
 
-def next_row(cursor: sqlite3.Cursor) -> Row | None:
+def next_row(cursor: sqlite3.Cursor) -> EntryRow | None:
     """Return the next row of ``ALL``, ``BY_ID`` or ``BY_KEYS``, None after the last."""
     found = cursor.fetchone()
     if found is None:
         return None
     number, key, fault, data, stored_at = found
     name = f"row {number}" if key is None else key.decode(errors="replace")
-    return Row(id=number, key=name, fault=fault, data=data, stored_at=stored_at)
+    return EntryRow(id=number, key=name, fault=fault, data=data, stored_at=stored_at)

@@ -13,7 +13,7 @@ from .entry import checked_version
 from .errors import CacheDamaged, EntryDamaged
 from .keys import KEY_VERSION
 from .reader import Reader, open_reader, size_on_disk
-from .sql import ALL, BY_ID, BY_KEY_INDEX, DATABASE, Row
+from .sql import ALL, BY_ID, BY_KEY_INDEX, DATABASE, EntryRow
 from .sqlite_errors import cut_short
 
 NAMED = 20  # damaged answers that are named; the others are counted
@@ -105,7 +105,7 @@ def _verify(reader: Reader, folder: Path, named: int) -> Verification:
     )
 
 
-def _all_rows(reader: Reader) -> Iterator[Row]:
+def _all_rows(reader: Reader) -> Iterator[EntryRow]:
     """Yield the rows in order; behind a page that can't be read, those that the key index knows."""
     last = 0
     try:
@@ -116,7 +116,7 @@ def _all_rows(reader: Reader) -> Iterator[Row]:
         yield from _rows_behind(reader, last)
 
 
-def _rows_behind(reader: Reader, last: int) -> Iterator[Row]:
+def _rows_behind(reader: Reader, last: int) -> Iterator[EntryRow]:
     try:
         for number, name in reader.query(BY_KEY_INDEX):
             if number > last:
@@ -125,14 +125,16 @@ def _rows_behind(reader: Reader, last: int) -> Iterator[Row]:
         return  # the index ends here too: what is left shows in the count
 
 
-def _row_alone(reader: Reader, number: int, name: bytes) -> Row:
+def _row_alone(reader: Reader, number: int, name: bytes) -> EntryRow:
     fault = "its row is missing"
     try:
         for row in reader.rows(BY_ID, number):
             return row
     except sqlite3.DatabaseError as error:
         fault = f"its row cannot be read ({error})"
-    return Row(id=number, key=name.decode(errors="replace"), fault=fault, data=b"", stored_at=None)
+    return EntryRow(
+        id=number, key=name.decode(errors="replace"), fault=fault, data=b"", stored_at=None
+    )
 
 
 def _database_damage(reader: Reader, folder: Path, seen: int) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ from ..engine.records.run_directory import RunDirectory, Status
 from ..engine.records.timings import runs_at, spent_in
 from ..engine.setup.config import Config
 from ..engine.setup.loading import load_texts
-from ..engine.setup.plan import AnyPlan, Plan, RsePlan
-from ..engine.setup.planning import build_plan as build_plan_from
+from ..engine.setup.plan import AnyPlan, IcePlan, RsePlan
+from ..engine.setup.planning import build_ice_plan as build_plan_from
 from ..providers.errors import SettingsInvalid
 from .measure import MeasureJob, Start, run_measure
 from .plugins import Plugins
@@ -57,7 +57,7 @@ def build_plan(
     *,
     folder: str | Path = ".",
     plugins: Plugins = _PLUGINS,
-) -> Plan:
+) -> IcePlan:
     """Return the plan for *target*, by default the first of ``ice.targets``.
 
     Files that the config names are looked for from *folder*. Raises InputInvalid.

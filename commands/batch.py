@@ -1,4 +1,4 @@
-"""The runs of one command: one after the other, on one budget, each shown while it goes."""
+"""The runs of one command: one after the other, on one budget, each show_progress while it goes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..engine.records.timings import runs_at, spent_in
 from ..engine.setup.config import Config
 from ..engine.setup.plan import AnyPlan, RsePlan, planned_models
 from ..providers.limits.budget import Budget, Spent
-from ..report.terminal.progress import GRADED, Progress, shown
+from ..report.terminal.progress import GRADED, Progress, show_progress
 from .measure import MeasureJob, Start, run_measure
 from .plugins import Plugins
 from .score import AnyScore, write_scores
@@ -88,7 +88,7 @@ def _run_one(
     else:
         metric, size = job.plan.judge.metrics[0], job.plan.probes
     progress = Progress(name, size, tally, metric=metric, priced=priced)
-    with shown(progress, terminal(), quiet=quiet):
+    with show_progress(progress, terminal(), quiet=quiet):
         anyio.run(run_measure, job, tally, say, budget)
     return write_scores(job.directory)
 

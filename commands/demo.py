@@ -12,11 +12,11 @@ from ..engine.records.event_log import Tally
 from ..engine.records.run_directory import RunDirectory
 from ..engine.setup.config import Config, parse_config
 from ..engine.setup.loading import builtin_text, load_texts
-from ..engine.setup.plan import Plan
-from ..engine.setup.planning import build_plan
+from ..engine.setup.plan import IcePlan
+from ..engine.setup.planning import build_ice_plan
 from ..providers.settings import ModelSettings
 from ..providers.simulation.simulated_adapter import planted_claim
-from ..scoring.identity_scores import Score
+from ..scoring.identity_scores import IdentityScore
 from ..scoring.similarity_scores import SimilarityScore
 from ..strategies.templates import fill
 from .measure import MeasureJob, run_measure
@@ -39,7 +39,7 @@ class DemoRun(msgspec.Struct, frozen=True, kw_only=True):
     """One target of the demo: its scores, its truth, and whether it replayed."""
 
     name: str
-    scores: tuple[Score, ...]
+    scores: tuple[IdentityScore, ...]
     planted: Planted
     replay: ReplayResult
 
@@ -52,13 +52,13 @@ def demo_config() -> Config:
 async def run_demo(target: str, out: Path, tally: Tally, say: Callable[[str], None]) -> DemoRun:
     """Measure, score and replay one simulated target in *out*, with a cache there."""
     config = demo_config()
-    plan = build_plan(config, target, load_texts(config, out))
+    plan = build_ice_plan(config, target, load_texts(config, out))
     directory = out / target
     job = MeasureJob(config=config, plan=plan, directory=directory, cache=out / "cache")
     await run_measure(job, tally, say)
     return DemoRun(
         name=target,
-        scores=tuple(s for s in write_scores(directory) if isinstance(s, Score)),
+        scores=tuple(s for s in write_scores(directory) if isinstance(s, IdentityScore)),
         planted=find_planted(directory, plan, config.models[target]),
         replay=await replay_run(directory, None),
     )
@@ -91,7 +91,7 @@ async def run_demo_comparison(
     )
 
 
-def find_planted(directory: Path, plan: Plan, settings: ModelSettings) -> Planted:
+def find_planted(directory: Path, plan: IcePlan, settings: ModelSettings) -> Planted:
     """Return the truth about the probes of a run, from the planting alone."""
     template = ""
     claims: list[str | None] = []

@@ -9,8 +9,8 @@ import msgspec
 
 from ..engine.setup.config import Config
 from ..engine.setup.models import PlannedModel, Role
-from ..engine.setup.plan import AnyPlan, Plan, RefineSearch, RsePlan, TreeSearch, planned_models
-from ..engine.setup.registry import Catalogue
+from ..engine.setup.plan import AnyPlan, IcePlan, RefineSearch, RsePlan, TreeSearch, planned_models
+from ..engine.setup.registry import StrategyRegistry
 from ..providers.settings import EndpointSettings, ModelSettings
 from ..strategies.judging import identity
 from ..strategies.mutation.refine import EXCERPT, Refine
@@ -43,7 +43,7 @@ def estimate(
     plan: AnyPlan,
     role: Role,
     settings: ModelSettings,
-    catalogue: Catalogue,
+    catalogue: StrategyRegistry,
     *,
     known: set[tuple[PlannedModel, int]],
     found: int | None,
@@ -115,7 +115,7 @@ def answered_by(plans: Sequence[AnyPlan]) -> set[tuple[PlannedModel, int]]:
     return {side for plan in plans if isinstance(plan, RsePlan) for side in _sides(plan)}
 
 
-def tickets(plan: Plan) -> int:
+def count_tickets(plan: IcePlan) -> int:
     """Return how many templates *plan* visits."""
     return -(-plan.probes // plan.questions_per_visit)
 
@@ -141,12 +141,12 @@ def _reply_tokens(role: Role) -> int:
             assert_never(role)
 
 
-def _searching(plan: Plan, role: Role, catalogue: Catalogue) -> tuple[int, float]:
+def _searching(plan: IcePlan, role: Role, catalogue: StrategyRegistry) -> tuple[int, float]:
     """Return how many calls a role makes, and the mean length of a prompt in characters."""
     question = plan.questions[0].text
     template = sum(len(t.text) for t in plan.templates) / len(plan.templates)
     if role == "helper":
-        calls = round(tickets(plan) * EXTRA_HELPER)
+        calls = round(count_tickets(plan) * EXTRA_HELPER)
         return calls, template + _mean_instruction(plan, catalogue)
     if role == "judge":
         answer = "x" * round(ANSWER_TOKENS * CHARS_PER_TOKEN)
@@ -180,7 +180,7 @@ def _comparing(
     return len(sent) * talks, sum(sent) / len(sent)
 
 
-def _mean_instruction(plan: Plan, catalogue: Catalogue) -> float:
+def _mean_instruction(plan: IcePlan, catalogue: StrategyRegistry) -> float:
     """Return the mean length of what the helper is told besides the template."""
     if isinstance(plan.search, RefineSearch):
         return len(Refine().build_prompt(("",))) + 2 * EXCERPT

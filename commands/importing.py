@@ -13,14 +13,14 @@ from ..engine.errors import InputInvalid, RunConflict, RunStopped
 from ..engine.ice.ice_events import encode_event
 from ..engine.ice.imported import build_imported_plan, build_label_layer, imported_events
 from ..engine.ice.transcripts import Transcript, parse_labels, parse_transcripts
-from ..engine.identity.texts import Fact, parse_facts, parse_vendors
+from ..engine.identity.texts import ModelFact, parse_facts, parse_vendors
 from ..engine.records.event_log import write_all
-from ..engine.records.layers import LayerHead, Reread
+from ..engine.records.layers import LayerHead, LayerRow
 from ..engine.records.run_directory import EVENTS, LOCK, RunDirectory, Status, disk_stop
 from ..engine.setup.config import IceTable
 from ..engine.setup.hints import name_hint
 from ..engine.setup.loading import builtin_text, read_text
-from ..engine.setup.plan import Plan
+from ..engine.setup.plan import IcePlan
 from ..engine.setup.planning import BUILTIN
 from ..strategies.types import Vendor
 
@@ -29,9 +29,9 @@ class ImportJob(msgspec.Struct, frozen=True, kw_only=True):
     """One file of transcripts, read and found sound: a run that has only to be written."""
 
     directory: Path
-    plan: Plan
+    plan: IcePlan
     rows: tuple[Transcript, ...]
-    layer: tuple[LayerHead, tuple[Reread, ...]] | None = None
+    layer: tuple[LayerHead, tuple[LayerRow, ...]] | None = None
 
 
 def plan_imports(
@@ -164,10 +164,10 @@ def _vendor(name: str, vendors: tuple[Vendor, ...]) -> str:
     return name
 
 
-def _fact(fact: str) -> Fact:
+def _fact(fact: str) -> ModelFact:
     """Return who the target is; a built-in fact says whose it is too, as in a config."""
     if not fact.startswith(BUILTIN):
-        return Fact(fact=fact, vendor="")
+        return ModelFact(fact=fact, vendor="")
     family = fact.removeprefix(BUILTIN)
     facts = parse_facts(builtin_text("facts.toml"), "builtin facts.toml")
     if family not in facts:

@@ -8,9 +8,9 @@ from ..engine.errors import EngineError, InputInvalid, PluginBroken, RunStopped
 from ..engine.records.event_log import Tally
 from ..engine.setup.config import Config
 from ..engine.setup.loading import load_config
-from ..engine.setup.plan import Plan, RsePlan
+from ..engine.setup.plan import IcePlan, RsePlan
 from ..providers.errors import ProviderError
-from ..scoring.identity_scores import Score
+from ..scoring.identity_scores import IdentityScore
 from ..scoring.similarity_scores import SimilarityScore
 from .api import Run, build_comparisons, build_plan, read_run, replay, rescore, run, score
 from .plugins import Plugins

@@ -11,11 +11,11 @@ import anyio
 import msgspec
 
 from .. import __version__
-from ..cache.cached import Call
+from ..cache.cached import AnsweredCall
 from ..cache.disk import open_store
 from ..cache.errors import CacheError, CacheUnreadable
 from ..cache.keys import request_key
-from ..engine.calls.caller import Asker
+from ..engine.calls.caller import ModelCaller
 from ..engine.errors import (
     CallsKeepFailing,
     EventsDiffer,
@@ -31,7 +31,7 @@ from ..engine.records.event_log import EventLog, Observers, RunLog, Tally, Timin
 from ..engine.records.run_directory import EVENTS, LOG, TIMINGS, RunDirectory, Status, disk_stop
 from ..engine.rse.rse_planning import prompts_changed
 from ..engine.setup.config import Config
-from ..engine.setup.plan import AnyPlan, Plan, planned_models
+from ..engine.setup.plan import AnyPlan, IcePlan, planned_models
 from ..providers.errors import AccessDenied, BudgetReached, ProviderError, SettingsInvalid
 from ..providers.limits.budget import Budget, Spent
 from ..providers.limits.rate_window import estimate_usage
@@ -102,11 +102,11 @@ async def run_measure(
             _note_stop(directory, status, RunStopped("interrupted", cause="interrupted"))
             raise
         directory.write_status(msgspec.structs.replace(status, state="finished"))
-    if isinstance(job.plan, Plan):
+    if isinstance(job.plan, IcePlan):
         _say_what_fell_short(job.plan, tally, say)
 
 
-def _say_what_fell_short(plan: Plan, tally: Tally, say: Callable[[str], None]) -> None:
+def _say_what_fell_short(plan: IcePlan, tally: Tally, say: Callable[[str], None]) -> None:
     if tally.finished is not None and tally.finished.reason != "probes":
         why = (
             f"the helper gave no usable template in {STUCK_AFTER} tickets in a row"
@@ -137,7 +137,7 @@ def _prepare(job: MeasureJob, directory: RunDirectory, say: Callable[[str], None
             "runs it anew from the cache, and another --out starts another"
         )
     directory.write_plan(job.plan)
-    if isinstance(job.plan, Plan) and not job.plan.target.vendor:
+    if isinstance(job.plan, IcePlan) and not job.plan.target.vendor:
         name = job.plan.target.name
         say(f"models.{name}.vendor is not set, so claims of its own vendor count like others")
 
@@ -192,7 +192,7 @@ async def _run(
                 slots = sum(job.config.models[name].all_slots for name in names)
                 await run_plan(
                     job.plan,
-                    Asker(providers, failures),
+                    ModelCaller(providers, failures),
                     emit,
                     catalogue=job.plugins.catalogue,
                     at_once=slots,
@@ -219,7 +219,7 @@ async def _preflight(job: MeasureJob, pools: Mapping[str, Pool], timings: Timing
             request = small.build_request("Reply with OK.")
             response = await preflight(pools[model.name], request)
             timings.call_ended(
-                Call(
+                AnsweredCall(
                     key=request_key(request),
                     pool=model.name,
                     source="preflight",

@@ -16,8 +16,8 @@ from types import TracebackType
 import msgspec
 
 from ..engine.errors import InputInvalid, PluginBroken
-from ..engine.setup.plugin_checks import Fault, Kind, Plugin, check_kept, shown
-from ..engine.setup.registry import Catalogue, Offer
+from ..engine.setup.plugin_checks import Plugin, PluginFault, StrategyKind, check_kept, excerpt
+from ..engine.setup.registry import PluginSpec, StrategyRegistry
 from ..providers.base import OpenProvider, Provider, QuotedProvider
 from ..providers.errors import ProviderError
 from ..providers.quota import Quota
@@ -36,20 +36,22 @@ class Plugins:
         judges: Mapping[str, type] | None = None,
         providers: Mapping[str, OpenProvider] | None = None,
     ) -> None:
-        self._given: dict[Kind, Mapping[str, type]] = {
+        self._given: dict[StrategyKind, Mapping[str, type]] = {
             "selectors": selectors or {},
             "mutators": mutators or {},
             "judges": judges or {},
         }
-        self.catalogue = Catalogue(self._find)
+        self.catalogue = StrategyRegistry(self._find)
         self.providers: Mapping[str, OpenProvider] = _Providers(providers or {})
 
-    def _find(self, kind: Kind) -> Mapping[str, Offer]:
+    def _find(self, kind: StrategyKind) -> Mapping[str, PluginSpec]:
         installed = {
-            name: Offer(load=point.load, package=_package(point))
+            name: PluginSpec(load=point.load, package=_package(point))
             for name, point in _points(kind).items()
         }
-        given = {name: Offer(load=partial(_itself, cls)) for name, cls in self._given[kind].items()}
+        given = {
+            name: PluginSpec(load=partial(_itself, cls)) for name, cls in self._given[kind].items()
+        }
         return {**installed, **given}
 
 
@@ -67,7 +69,7 @@ class _Providers(Mapping[str, OpenProvider]):
         with plugin.calling("its import"):
             loaded = point.load()
             if not callable(loaded):
-                raise Fault("gave no function that opens a provider")
+                raise PluginFault("gave no function that opens a provider")
         return _Opener(plugin, loaded)
 
     def __iter__(self) -> Iterator[str]:
@@ -179,5 +181,5 @@ class _QuotedAdapter:
             response, quota = await self._inner.complete_quoted(request)
             check_kept(response, Response)
             if not isinstance(quota, Quota | None):
-                raise Fault(f"returned {shown(quota)}, not a Quota")
+                raise PluginFault(f"returned {excerpt(quota)}, not a Quota")
         return response, quota

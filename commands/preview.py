@@ -9,22 +9,22 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from ..cache.cached import Call, KeyedProvider
+from ..cache.cached import AnsweredCall, KeyedProvider
 from ..cache.disk import holds_store
 from ..cache.errors import CacheMiss
 from ..cache.reader import open_reader
 from ..cache.replay import ReplayOnly
 from ..cache.store import MemoryStore, Store
-from ..engine.calls.caller import Asker
+from ..engine.calls.caller import ModelCaller
 from ..engine.execute import run_plan
 from ..engine.ice.ice_events import CallFailed
 from ..engine.records.event_log import Tally
 from ..engine.records.run_directory import RunDirectory
 from ..engine.setup.config import Config, RunTable
 from ..engine.setup.models import Role
-from ..engine.setup.plan import AnyPlan, Imported, Plan, RsePlan, planned_models
-from ..engine.setup.registry import Catalogue
-from .estimates import RoleEstimate, answered_by, estimate, tickets
+from ..engine.setup.plan import AnyPlan, IcePlan, Imported, RsePlan, planned_models
+from ..engine.setup.registry import StrategyRegistry
+from .estimates import RoleEstimate, answered_by, count_tickets, estimate
 from .plugins import Plugins
 from .session import cache_folder
 
@@ -84,7 +84,7 @@ async def preview_run(
             f"{len(plan.sets)} sets"
         )
     else:
-        title = f"{plan.target.name}: {plan.probes} probes, {tickets(plan)} templates"
+        title = f"{plan.target.name}: {plan.probes} probes, {count_tickets(plan)} templates"
     return Preview(
         title=title,
         unit="prompts" if isinstance(plan, RsePlan) else "probes",
@@ -108,7 +108,7 @@ async def preview_run(
 async def follow(
     plan: AnyPlan,
     store: Store,
-    catalogue: Catalogue,
+    catalogue: StrategyRegistry,
     found: Counter[Role] | None = None,
     *,
     failures: Mapping[str, CallFailed] | None = None,
@@ -123,7 +123,9 @@ async def follow(
         for role, model in planned_models(plan).items()
     }
     try:
-        await run_plan(plan, Asker(providers, failures or {}), tally.write, catalogue=catalogue)
+        await run_plan(
+            plan, ModelCaller(providers, failures or {}), tally.write, catalogue=catalogue
+        )
     except CacheMiss as miss:
         return tally, miss
     return tally, None
@@ -137,7 +139,7 @@ class _Found:
         self._tally = tally
         self._found = found
 
-    def call_ended(self, call: Call) -> None:
+    def call_ended(self, call: AnsweredCall) -> None:
         self._tally.call_ended(call)
         self._found[self._role] += 1
 
@@ -149,7 +151,7 @@ async def explain_coverage(run: Path, cache: Path | None, plugins: Plugins) -> s
     """
     directory = RunDirectory(run)
     plan = directory.read_plan()
-    if isinstance(plan, Plan) and isinstance(plan.search, Imported):
+    if isinstance(plan, IcePlan) and isinstance(plan.search, Imported):
         return f"{run} was imported: it made no call"
     folder = cache or Path(directory.read_status().cache or cache_folder(None, RunTable().cache))
     with open_reader(folder) as store:

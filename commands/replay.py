@@ -12,14 +12,14 @@ from ..cache.errors import CacheMiss
 from ..cache.reader import open_reader
 from ..cache.replay import ReplayOnly
 from ..cache.store import Store
-from ..engine.calls.caller import Asker
+from ..engine.calls.caller import ModelCaller
 from ..engine.errors import EventsDiffer, FileInvalid, RecordingEnded
 from ..engine.execute import run_plan
 from ..engine.records.event_log import EventLog, Observers
 from ..engine.records.run_directory import EVENTS, RunDirectory
 from ..engine.setup.models import Role
-from ..engine.setup.plan import AnyPlan, Imported, Plan, planned_models
-from ..engine.setup.registry import Catalogue
+from ..engine.setup.plan import AnyPlan, IcePlan, Imported, planned_models
+from ..engine.setup.registry import StrategyRegistry
 from .plugins import Plugins
 from .session import seldom_collected
 
@@ -42,7 +42,7 @@ async def replay_run(
     """
     directory = RunDirectory(run)
     plan = directory.read_plan()
-    if isinstance(plan, Plan) and isinstance(plan.search, Imported):
+    if isinstance(plan, IcePlan) and isinstance(plan.search, Imported):
         raise FileInvalid(f"{run} was imported, and no call was made: there is nothing to replay")
     recorded = directory.read_status().cache
     if not directory.begun():
@@ -55,7 +55,7 @@ async def replay_run(
 
 
 async def replay_from(
-    directory: RunDirectory, plan: AnyPlan, store: Store, catalogue: Catalogue
+    directory: RunDirectory, plan: AnyPlan, store: Store, catalogue: StrategyRegistry
 ) -> ReplayResult:
     """Compare the events of *directory* with what *plan* gives from *store* alone."""
     with closing(directory.read_lines()) as recorded:
@@ -63,9 +63,9 @@ async def replay_from(
 
 
 async def _compare(
-    log: EventLog, directory: RunDirectory, plan: AnyPlan, store: Store, catalogue: Catalogue
+    log: EventLog, directory: RunDirectory, plan: AnyPlan, store: Store, catalogue: StrategyRegistry
 ) -> ReplayResult:
-    asker = Asker(replay_providers(plan, store), directory.read_failures())
+    asker = ModelCaller(replay_providers(plan, store), directory.read_failures())
     try:
         with seldom_collected():
             await run_plan(plan, asker, log.write, catalogue=catalogue)

@@ -13,7 +13,7 @@ import msgspec
 from ..cache.cached import Cached
 from ..cache.disk import open_store
 from ..cache.errors import CacheError, CacheUnreadable
-from ..engine.calls.caller import PROBES_AT_ONCE, Asker
+from ..engine.calls.caller import DEFAULT_WORKERS, ModelCaller
 from ..engine.errors import CallsKeepFailing, InputInvalid, RunConflict
 from ..engine.ice.ice_events import Event, Judgement, Probed
 from ..engine.records.event_log import Observers, Tally, TimingLog
@@ -22,10 +22,10 @@ from ..engine.records.run_directory import RunDirectory
 from ..engine.records.timings import runs_at, spent_in
 from ..engine.rescore import run_rescore
 from ..engine.setup.config import Config
-from ..engine.setup.plan import Plan, PlannedJudge, first_difference, plan_digest
-from ..engine.setup.planning import PRESETS, build_judge, refuse_twins
+from ..engine.setup.plan import IcePlan, PlannedJudge, first_difference, plan_digest
+from ..engine.setup.planning import PRESETS, build_judge, reject_duplicate_identities
 from ..providers.errors import ProviderError, SettingsInvalid
-from ..report.terminal.progress import Progress, shown
+from ..report.terminal.progress import Progress, show_progress
 from .batch import terminal
 from .interrupt import stoppable
 from .measure import as_stop
@@ -58,7 +58,7 @@ def show_rescoring(
         metric=judge.metrics[0],
         priced=any(model.cost_usd(0, 1) > 0 for model in job.config.models.values()),
     )
-    with shown(progress, terminal(), quiet=quiet):
+    with show_progress(progress, terminal(), quiet=quiet):
         anyio.run(run_rescoring, job, tally, say)
     return write_scores(job.run)
 
@@ -102,7 +102,7 @@ async def run_rescoring(job: RescoreJob, tally: Tally, say: Callable[[str], None
         return directory.write_layer(LayerHead(judge=judge, plan=plan_digest(plan)), rows)
 
 
-def plan_rescoring(job: RescoreJob, plan: Plan) -> PlannedJudge:
+def plan_rescoring(job: RescoreJob, plan: IcePlan) -> PlannedJudge:
     """Return the judge of *job*. Raises InputInvalid for one that cannot read this run."""
     if job.judge == plan.judge.name:
         raise RunConflict(
@@ -111,7 +111,7 @@ def plan_rescoring(job: RescoreJob, plan: Plan) -> PlannedJudge:
     if job.judge == LABELS:
         raise RunConflict(f"{LABELS} is the name of what people said; another judge needs another")
     config, ice = job.config, job.config.ice
-    refuse_twins(config)
+    reject_duplicate_identities(config)
     if ice.judge != job.judge:  # what the config says of its own judge is not meant for this one
         ice = msgspec.structs.replace(ice, judge_model="", judge_settings={})
         config = msgspec.structs.replace(config, ice=ice)
@@ -127,9 +127,9 @@ def plan_rescoring(job: RescoreJob, plan: Plan) -> PlannedJudge:
     return judge
 
 
-def _read_plan(directory: RunDirectory) -> Plan:
+def _read_plan(directory: RunDirectory) -> IcePlan:
     plan = directory.read_plan()
-    if not isinstance(plan, Plan):
+    if not isinstance(plan, IcePlan):
         raise InputInvalid(f"{directory.path} compares two models; rescore reads identity runs")
     return plan
 
@@ -138,7 +138,7 @@ def _count_probes(directory: RunDirectory) -> int:
     return sum(isinstance(event, Probed) for event in directory.read_events())
 
 
-def _known(directory: RunDirectory, plan: Plan, judge: PlannedJudge) -> Mapping[int, Judgement]:
+def _known(directory: RunDirectory, plan: IcePlan, judge: PlannedJudge) -> Mapping[int, Judgement]:
     """Return what the judge's layer has already. Raises RunConflict for another judge's layer."""
     layer = directory.read_layer(judge.name)
     if layer is None:
@@ -159,7 +159,7 @@ def _known(directory: RunDirectory, plan: Plan, judge: PlannedJudge) -> Mapping[
 class _Means(msgspec.Struct, frozen=True, kw_only=True):
     """What a judge reads with; *emit* takes the probes that it has read."""
 
-    asker: Asker
+    asker: ModelCaller
     pools: Pools
     at_once: int
     emit: Callable[[tuple[Event, ...]], None]
@@ -171,7 +171,9 @@ async def _opened(
 ) -> AsyncIterator[_Means]:
     """Open the judge's model, if it asks one; what the readings so far spent counts."""
     if judge.model is None:
-        yield _Means(asker=Asker({}, {}), pools=Pools(), at_once=PROBES_AT_ONCE, emit=tally.write)
+        yield _Means(
+            asker=ModelCaller({}, {}), pools=Pools(), at_once=DEFAULT_WORKERS, emit=tally.write
+        )
         return
     name = judge.model.name
     spent = spent_in(runs_at(job.run), job.config, judge)
@@ -198,7 +200,7 @@ async def _opened(
             cached = Cached(pools[name], store, pool=name, observer=observers)
             try:
                 yield _Means(
-                    asker=Asker({"judge": cached}, {}),
+                    asker=ModelCaller({"judge": cached}, {}),
                     pools=pools,
                     at_once=job.config.models[name].all_slots,
                     emit=emit,

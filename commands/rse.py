@@ -11,14 +11,14 @@ import msgspec
 from ..engine.errors import InputInvalid
 from ..engine.ice.ice_fold import fold_ceiling, fold_pairs
 from ..engine.records.run_directory import RunDirectory
-from ..engine.rse.rse_planning import ALL_PAIRS, build_rse_plans, kin_of_judge
+from ..engine.rse.rse_planning import ALL_PAIRS, build_rse_plans, judge_conflict
 from ..engine.setup.config import Config
 from ..engine.setup.loading import load_prompts
 from ..engine.setup.models import PlannedModel
 from ..engine.setup.plan import RsePlan
 from ..scoring.means import OVER_SETS
 from ..scoring.pairwise import Kinship, find_kinship
-from ..scoring.prompt_values import Readings, read_gradings
+from ..scoring.prompt_values import PromptValues, read_gradings
 from ..scoring.similarity_scores import SimilarityScore
 from ..scoring.trees import to_newick
 from .score import AnyScore
@@ -59,7 +59,7 @@ def _judge_s_kin(plans: Sequence[RsePlan], *, everybody: bool) -> Iterator[str]:
         compared.setdefault(plan.target, "target")
     for model, role in compared.items():
         both = f"judge {judge.name} and {role} {model.name} are"
-        match kin_of_judge(judge, model):
+        match judge_conflict(judge, model):
             case "model":
                 yield f"{both} one model: a judge may prefer what it writes itself"
             case "vendor":
@@ -75,7 +75,7 @@ def run_name(plan: RsePlan, config: Config) -> str:
     return plan.target.name
 
 
-def read_pair(run: Path) -> tuple[RsePlan, Readings, Readings] | None:
+def read_pair(run: Path) -> tuple[RsePlan, PromptValues, PromptValues] | None:
     """Return the plan of a comparison with its gradings and its ceiling's; None for others."""
     directory = RunDirectory(run)
     plan = directory.read_plan()
@@ -91,7 +91,7 @@ def find_kin(runs: Sequence[Path], scores: Sequence[AnyScore]) -> Kinship | None
 
     *scores* are those of the runs. Two models make one number and no tree, so three are needed.
     """
-    pairs: dict[tuple[str, str], Readings] = {}
+    pairs: dict[tuple[str, str], PromptValues] = {}
     seed = 0
     for run in runs:
         found = read_pair(run)

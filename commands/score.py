@@ -13,18 +13,18 @@ from ..engine.ice.ice_fold import fold_ceiling, fold_cosines, fold_pairs, fold_p
 from ..engine.records.layers import fold_layer
 from ..engine.records.run_directory import ASIDE, RunDirectory
 from ..engine.records.timings import changed_models
-from ..engine.rse.rse_planning import kin_of_judge
+from ..engine.rse.rse_planning import judge_conflict
 from ..engine.setup.models import PlannedModel
-from ..engine.setup.plan import Plan, PlannedJudge, RsePlan, plan_digest
+from ..engine.setup.plan import IcePlan, PlannedJudge, RsePlan, plan_digest
 from ..report.tables.formats import to_json
-from ..scoring.identity_scores import Score, score_table
+from ..scoring.identity_scores import IdentityScore, score_table
 from ..scoring.probe_table import ProbeTable
-from ..scoring.prompt_values import Readings, read_cosines, read_gradings, read_texts
+from ..scoring.prompt_values import PromptValues, read_cosines, read_gradings, read_texts
 from ..scoring.similarity_scores import SimilarityScore, score_readings
 from ..scoring.text_metrics import VERSION as LIKENESS_VERSION
 from ..strategies.types import Metric, ProbeRow
 
-AnyScore = Score | SimilarityScore
+AnyScore = IdentityScore | SimilarityScore
 
 
 def score_run(run: Path) -> tuple[AnyScore, ...]:
@@ -38,14 +38,14 @@ def score_run(run: Path) -> tuple[AnyScore, ...]:
     return _score_identity(run, plan)
 
 
-def _score_identity(run: Path, plan: Plan) -> tuple[Score, ...]:
+def _score_identity(run: Path, plan: IcePlan) -> tuple[IdentityScore, ...]:
     directory = RunDirectory(run)
     finished = directory.finished()
     changed = changed_models(run)
 
     def scores(
         rows: Iterator[ProbeRow], judge: PlannedJudge, judge_changed: Collection[str]
-    ) -> tuple[Score, ...]:
+    ) -> tuple[IdentityScore, ...]:
         hard: tuple[Metric, ...] = ("hard",) if "strict" in judge.metrics else ()
         return score_table(
             ProbeTable(rows),
@@ -82,7 +82,7 @@ def _score_similarity(run: Path, plan: RsePlan) -> tuple[SimilarityScore, ...]:
     asked = blake2b(msgspec.json.encode(plan.sets), digest_size=6).hexdigest()
 
     def scores(
-        pairs: Readings, own: Readings, judge: PlannedModel | None, version: str
+        pairs: PromptValues, own: PromptValues, judge: PlannedModel | None, version: str
     ) -> tuple[SimilarityScore, ...]:
         models = [*sides, *(() if judge is None else (judge,))]
         return score_readings(
@@ -99,7 +99,7 @@ def _score_similarity(run: Path, plan: RsePlan) -> tuple[SimilarityScore, ...]:
             sets=tuple(prompts.name for prompts in plan.sets),
             finished=finished,
             changed=any(model.name in changed for model in models),
-            same_vendor=judge is not None and any(kin_of_judge(judge, side) for side in sides),
+            same_vendor=judge is not None and any(judge_conflict(judge, side) for side in sides),
         )
 
     graded = (read_gradings(rows, plan.weights), read_gradings(ceiling, plan.weights))

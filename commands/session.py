@@ -14,7 +14,7 @@ from ..engine.errors import InputInvalid
 from ..engine.records.event_log import Observers
 from ..engine.setup.config import Config
 from ..engine.setup.models import Role
-from ..engine.setup.plan import AnyPlan, Imported, Plan, planned_models
+from ..engine.setup.plan import AnyPlan, IcePlan, Imported, planned_models
 from ..engine.setup.planning import find_model, model_identity
 from ..providers.clock import SystemClock
 from ..providers.errors import SettingsInvalid
@@ -84,7 +84,7 @@ def require_models(config: Config, plan: AnyPlan, plugins: Plugins) -> None:
 
     Another model under the same name would answer, and its answers be kept as those of the plan's.
     """
-    if isinstance(plan, Plan) and isinstance(plan.search, Imported):
+    if isinstance(plan, IcePlan) and isinstance(plan.search, Imported):
         raise InputInvalid("the plan is that of an imported run, which makes no call")
     for role, model in planned_models(plan).items():
         settings = find_model(config, model.name, f"the plan's {role}")

@@ -8,17 +8,17 @@ import msgspec
 
 from ..strategies.templates import fill
 from ..strategies.types import Case
-from .calls.caller import Asker
-from .calls.ordered import in_order
+from .calls.caller import ModelCaller
+from .calls.ordered import map_in_order
 from .calls.stages import Judging
 from .ice.ice_events import Answer, Event, Judgement, Mutated, Probed, Taken
 from .ice.imported import as_prompt
-from .records.layers import Reread, readable
-from .setup.plan import Imported, Plan, PlannedJudge
-from .setup.registry import Catalogue
+from .records.layers import LayerRow, readable
+from .setup.plan import IcePlan, Imported, PlannedJudge
+from .setup.registry import StrategyRegistry
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class RescoreItem(msgspec.Struct, frozen=True, kw_only=True):
     """One probe, by its number, and what a judge reads of it: None where there is no answer."""
 
     probe: int
@@ -27,16 +27,16 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run_rescore(
-    plan: Plan,
+    plan: IcePlan,
     judge: PlannedJudge,
     events: Iterable[Event],
-    asker: Asker,
+    asker: ModelCaller,
     emit: Callable[[tuple[Event, ...]], None],
     *,
-    catalogue: Catalogue,
+    catalogue: StrategyRegistry,
     at_once: int,
     known: Mapping[int, Judgement],
-) -> tuple[Reread, ...]:
+) -> tuple[LayerRow, ...]:
     """Return the judgement of every answer among *events*, in their order.
 
     What is *known* by number of the probe is not asked for again, unless a call for it failed.
@@ -44,9 +44,9 @@ async def run_rescore(
     Raises what pauses a run, unwrapped, and FileInvalid for a judge that is not installed.
     """
     judging = Judging(plan, judge.model, catalogue.prepare(judge, plan.about))
-    read: list[Reread] = []
+    read: list[LayerRow] = []
 
-    async def work(reading: Reading) -> Reading:
+    async def work(reading: RescoreItem) -> RescoreItem:
         judgement = Judgement()
         if reading.case is not None:
             before = known.get(reading.probe)
@@ -57,16 +57,16 @@ async def run_rescore(
         event = msgspec.structs.replace(reading.event, judgement=judgement)
         return msgspec.structs.replace(reading, event=event)
 
-    def apply(reading: Reading) -> None:
+    def apply(reading: RescoreItem) -> None:
         emit((reading.event,))
         if reading.case is not None:
-            read.append(Reread(probe=reading.probe, judgement=reading.event.judgement))
+            read.append(LayerRow(probe=reading.probe, judgement=reading.event.judgement))
 
-    await in_order(find_readings(plan, events), work, apply, at_once=at_once)
+    await map_in_order(find_rescore_items(plan, events), work, apply, at_once=at_once)
     return tuple(read)
 
 
-def find_readings(plan: Plan, events: Iterable[Event]) -> Iterator[Reading]:
+def find_rescore_items(plan: IcePlan, events: Iterable[Event]) -> Iterator[RescoreItem]:
     """Yield every probe among *events*, with what a judge reads of it."""
     texts: dict[int, str] = {}
     build_prompt = as_prompt if isinstance(plan.search, Imported) else fill
@@ -85,5 +85,5 @@ def find_readings(plan: Plan, events: Iterable[Event]) -> Iterator[Reading]:
                     prompt=build_prompt(texts[event.template], question),
                     response=event.outcome.text,
                 )
-            yield Reading(probe=number, event=event, case=case)
+            yield RescoreItem(probe=number, event=event, case=case)
             number += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .limits.circuit_breaker import State
+from .limits.circuit_breaker import BreakerState
 
 
 class EndpointStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +19,7 @@ class EndpointStatistics(msgspec.Struct, frozen=True, kw_only=True):
     cuts: int = 0  # how often a refusal halved it
     rate: int = 0  # attempts sent in the last minute
     held_s: float = 0.0  # for how long the endpoint has asked to be left alone from now
-    breaker: State = "closed"
+    breaker: BreakerState = "closed"
 
 
 class PoolStatistics(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-Role = Literal["system", "user", "assistant"]
+MessageRole = Literal["system", "user", "assistant"]
 Mode = Literal["chat", "completion", "embedding"]
 FinishReason = Literal["stop", "length", "content_filter", "other"]
 
@@ -14,7 +14,7 @@ FinishReason = Literal["stop", "length", "content_filter", "other"]
 class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One turn of a conversation; the text is sent and hashed as it is."""
 
-    role: Role
+    role: MessageRole
     content: str
 
 

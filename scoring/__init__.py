@@ -1,6 +1,6 @@
 """Verdict tables to scores and intervals: vectorised and seeded."""
 
-from .identity_scores import Flag, Kind, Score, score_table
+from .identity_scores import IdentityFlag, IdentityScore, ScoreKind, score_table
 from .intervals import Interval, cgm_interval, pigeonhole_bootstrap, wilson
 from .probe_table import Counts, ProbeTable
 

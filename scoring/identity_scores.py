@@ -11,8 +11,8 @@ from ..strategies.types import Metric
 from .intervals import cgm_interval, pigeonhole_bootstrap, wilson
 from .probe_table import METRICS, Counts, ProbeTable
 
-Kind = Literal["ice", "panel"]
-Flag = Literal[
+ScoreKind = Literal["ice", "panel"]
+IdentityFlag = Literal[
     "nothing-judged",
     "one-template",
     "one-question",
@@ -28,12 +28,12 @@ FEW = 8  # below this many, percentiles of resampled rows say more about luck th
 MISSING_SHARE = 0.05
 
 # Flags under which the resampled interval alone is not to be trusted.
-_FRAGILE: frozenset[Flag] = frozenset(
+_FRAGILE: frozenset[IdentityFlag] = frozenset(
     {"one-template", "one-question", "few-positives", "few-negatives"}
 )
 
 
-class Score(msgspec.Struct, frozen=True, kw_only=True):
+class IdentityScore(msgspec.Struct, frozen=True, kw_only=True):
     """What one judge found in one run for one metric.
 
     *rate* is positives / judged. *low* and *high* are its 95% interval, resampled over templates
@@ -51,7 +51,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     target: str
-    kind: Kind
+    kind: ScoreKind
     judge: str
     prompt_version: str
     metric: Metric
@@ -65,7 +65,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     rate: float | None
     low: float | None
     high: float | None
-    flags: tuple[Flag, ...]
+    flags: tuple[IdentityFlag, ...]
     naive_low: float | None
     naive_high: float | None
     analytic_low: float | None
@@ -94,7 +94,7 @@ class _Estimate(msgspec.Struct, frozen=True, kw_only=True):
     rate: float | None
     low: float | None
     high: float | None
-    flags: tuple[Flag, ...]
+    flags: tuple[IdentityFlag, ...]
     naive_low: float | None
     naive_high: float | None
     analytic_low: float | None
@@ -110,14 +110,14 @@ def score_table(
     *,
     run: str,
     target: str,
-    kind: Kind,
+    kind: ScoreKind,
     judge: str,
     prompt_version: str,
     seed: int,
     metrics: tuple[Metric, ...] = (),
     finished: bool = True,
     changed: bool = False,
-) -> tuple[Score, ...]:
+) -> tuple[IdentityScore, ...]:
     """Return a score for each metric that the table knows, the widest metric first.
 
     *metrics* names those to score even if no row has an opinion on them: without it, a run of
@@ -128,7 +128,7 @@ def score_table(
     known = {*table.metrics, *metrics}
     state = _State(finished=finished, changed=changed)
     return tuple(
-        Score(
+        IdentityScore(
             run=run,
             target=target,
             kind=kind,
@@ -176,9 +176,11 @@ def _estimate(table: ProbeTable, metric: Metric, seed: int, state: _State) -> _E
     )
 
 
-def _flags(counts: Counts, templates: int, questions: int, state: _State) -> tuple[Flag, ...]:
+def _flags(
+    counts: Counts, templates: int, questions: int, state: _State
+) -> tuple[IdentityFlag, ...]:
     some = counts.judged > 0
-    raised: dict[Flag, bool] = {
+    raised: dict[IdentityFlag, bool] = {
         "nothing-judged": not some,
         "one-template": some and templates == 1,
         "one-question": some and questions == 1,

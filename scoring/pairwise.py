@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from .means import FloatArray, mean_over_sets, over_sets, resample
-from .prompt_values import RANGES, Metric, Readings
+from .prompt_values import RANGES, PromptValues, SimilarityMetric
 from .similarity_scores import SimilarityScore
 from .trees import Matrix, Node, Pair, average_linkage, distances, neighbour_joining, with_support
 
@@ -25,7 +25,7 @@ class Kinship(msgspec.Struct, frozen=True, kw_only=True):
     *pairs* are the scores over the sets that the matrix is made of: judge, counts and intervals.
     """
 
-    metric: Metric
+    metric: SimilarityMetric
     similarities: Matrix
     average_linkage: Node | None
     neighbour_joining: Node | None
@@ -34,8 +34,8 @@ class Kinship(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_kinship(
-    pairs: Mapping[Pair, Readings],
-    metric: Metric,
+    pairs: Mapping[Pair, PromptValues],
+    metric: SimilarityMetric,
     *,
     seed: int,
     draws: int = DRAWS,
@@ -79,7 +79,7 @@ def find_kinship(
     )
 
 
-def _table(pairs: Mapping[Pair, Readings], metric: Metric) -> dict[str, FloatArray]:
+def _table(pairs: Mapping[Pair, PromptValues], metric: SimilarityMetric) -> dict[str, FloatArray]:
     """Return the values of every pair on every prompt, a matrix a set."""
     columns = [readings.values(metric) for readings in pairs.values()]
     keys = sorted({(r.set, r.prompt) for readings in pairs.values() for r in readings.prompts})

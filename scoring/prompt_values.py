@@ -18,21 +18,21 @@ from ..strategies.similarity.similarity_types import (
 )
 from .text_metrics import MEASURES, Measure, likeness
 
-Metric = Aspect | Literal["overall"] | Measure | Literal["embedding"]
-Outcome = Literal["read", "failed", "refused", "truncated", "unparsed"]
+SimilarityMetric = Aspect | Literal["overall"] | Measure | Literal["embedding"]
+PromptOutcome = Literal["read", "failed", "refused", "truncated", "unparsed"]
 PromptKey = tuple[str, int]
 
-JUDGED: tuple[Metric, ...] = (*ASPECTS, "overall")
+JUDGED: tuple[SimilarityMetric, ...] = (*ASPECTS, "overall")
 
 # The smallest and the largest value that a metric can have.
-RANGES: Mapping[Metric, tuple[float, float]] = {
+RANGES: Mapping[SimilarityMetric, tuple[float, float]] = {
     **dict.fromkeys(JUDGED, (1.0, 5.0)),
     **dict.fromkeys(MEASURES, (0.0, 1.0)),
     "embedding": (-1.0, 1.0),
 }
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class PromptValue(msgspec.Struct, frozen=True, kw_only=True):
     """One prompt: a value for each metric when it could be read, and otherwise why not.
 
     *order_effects* are there when both presentation orders were graded. *gradings* counts what was
@@ -41,21 +41,21 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
     set: str
     prompt: int
-    outcome: Outcome
+    outcome: PromptOutcome
     values: tuple[float, ...] = ()
     order_effects: tuple[float, ...] = ()
     gradings: int = 0
     lost: int = 0
 
 
-class Readings(msgspec.Struct, frozen=True, kw_only=True):
+class PromptValues(msgspec.Struct, frozen=True, kw_only=True):
     """All prompts of one pair of models, in order of set and prompt; read in one way.
 
     Raises ValueError for a prompt that is there twice.
     """
 
-    metrics: tuple[Metric, ...]
-    prompts: tuple[Reading, ...]
+    metrics: tuple[SimilarityMetric, ...]
+    prompts: tuple[PromptValue, ...]
 
     def __post_init__(self) -> None:
         counts = Counter((reading.set, reading.prompt) for reading in self.prompts)
@@ -63,13 +63,13 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
             if count > 1:
                 raise ValueError(f"prompt {prompt} of {name} has {count} rows")
 
-    def values(self, metric: Metric) -> dict[PromptKey, float]:
+    def values(self, metric: SimilarityMetric) -> dict[PromptKey, float]:
         """Return the values of *metric*, for the prompts that have one."""
         column = self.metrics.index(metric)
         return {(r.set, r.prompt): r.values[column] for r in self.prompts if r.values}
 
 
-def read_gradings(rows: Iterable[ComparedRow], weights: Weights | None = None) -> Readings:
+def read_gradings(rows: Iterable[ComparedRow], weights: Weights | None = None) -> PromptValues:
     """Return what the judge said: three aspects and their weighted mean, by default unweighted.
 
     The draws of one presentation order are averaged first, then the orders. A prompt without any
@@ -79,7 +79,9 @@ def read_gradings(rows: Iterable[ComparedRow], weights: Weights | None = None) -
     return _collect(JUDGED, (_read_gradings(row, weighed) for row in rows))
 
 
-def read_texts(rows: Iterable[ComparedRow], measures: tuple[Measure, ...] = MEASURES) -> Readings:
+def read_texts(
+    rows: Iterable[ComparedRow], measures: tuple[Measure, ...] = MEASURES
+) -> PromptValues:
     """Return what judge-free measures say; a compared row without texts counts as failed."""
     return _collect(
         measures,
@@ -92,7 +94,7 @@ def read_texts(rows: Iterable[ComparedRow], measures: tuple[Measure, ...] = MEAS
     )
 
 
-def read_cosines(rows: Iterable[ComparedRow], cosines: Mapping[PromptKey, float]) -> Readings:
+def read_cosines(rows: Iterable[ComparedRow], cosines: Mapping[PromptKey, float]) -> PromptValues:
     """Return the cosines of both answers' embeddings; a row without one counts as failed."""
     return _collect(
         ("embedding",),
@@ -105,18 +107,20 @@ def read_cosines(rows: Iterable[ComparedRow], cosines: Mapping[PromptKey, float]
     )
 
 
-def _collect(metrics: tuple[Metric, ...], readings: Iterable[Reading]) -> Readings:
+def _collect(
+    metrics: tuple[SimilarityMetric, ...], readings: Iterable[PromptValue]
+) -> PromptValues:
     ordered = sorted(readings, key=lambda reading: (reading.set, reading.prompt))
-    return Readings(metrics=metrics, prompts=tuple(ordered))
+    return PromptValues(metrics=metrics, prompts=tuple(ordered))
 
 
-def _reading(row: ComparedRow, values: tuple[float, ...] = ()) -> Reading:
-    missing: Outcome = "failed" if row.state == "compared" else row.state
+def _reading(row: ComparedRow, values: tuple[float, ...] = ()) -> PromptValue:
+    missing: PromptOutcome = "failed" if row.state == "compared" else row.state
     outcome = "read" if values else missing
-    return Reading(set=row.set, prompt=row.prompt, outcome=outcome, values=values)
+    return PromptValue(set=row.set, prompt=row.prompt, outcome=outcome, values=values)
 
 
-def _read_gradings(row: ComparedRow, weights: Weights) -> Reading:
+def _read_gradings(row: ComparedRow, weights: Weights) -> PromptValue:
     if row.state != "compared":
         if row.gradings:
             raise ValueError(f"prompt {row.prompt} of {row.set} is {row.state} and has gradings")
@@ -125,13 +129,13 @@ def _read_gradings(row: ComparedRow, weights: Weights) -> Reading:
     lost = combined.unreadable + combined.failed
     values: tuple[float, ...] = ()
     effects: tuple[float, ...] = ()
-    outcome: Outcome = "unparsed" if combined.unreadable else "failed"
+    outcome: PromptOutcome = "unparsed" if combined.unreadable else "failed"
     if means := combined.means:
         outcome = "read"
         values = (means.style, means.logic, means.content, overall(means, weights))
     if effect := combined.order_effect:
         effects = (effect.style, effect.logic, effect.content, overall(effect, weights))
-    return Reading(
+    return PromptValue(
         set=row.set,
         prompt=row.prompt,
         outcome=outcome,

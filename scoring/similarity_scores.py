@@ -13,9 +13,9 @@ import numpy as np
 
 from ..strategies.similarity.similarity_types import Weights
 from .means import FEW, OVER_SETS, Estimate, FloatArray, estimate_means
-from .prompt_values import JUDGED, RANGES, Metric, Reading, Readings
+from .prompt_values import JUDGED, RANGES, PromptValue, PromptValues, SimilarityMetric
 
-Flag = Literal[
+SimilarityFlag = Literal[
     "nothing-compared",
     "few-prompts",
     "missing-data",
@@ -53,7 +53,7 @@ class SimilarityScore(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["rse"] = "rse"
     judge: str
     prompt_version: str
-    metric: Metric
+    metric: SimilarityMetric
     set: str
     n: int
     failed: int
@@ -65,7 +65,7 @@ class SimilarityScore(msgspec.Struct, frozen=True, kw_only=True):
     mean: float | None
     low: float | None
     high: float | None
-    flags: tuple[Flag, ...]
+    flags: tuple[SimilarityFlag, ...]
     order_effect: float | None
     order_low: float | None
     order_high: float | None
@@ -82,7 +82,7 @@ class SimilarityScore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def score_readings(
-    readings: Readings,
+    readings: PromptValues,
     *,
     run: str,
     target: str,
@@ -92,8 +92,8 @@ def score_readings(
     weights: Weights | None = None,
     prompts_digest: str = "",
     seed: int,
-    ceiling: Readings | None = None,
-    unrelated: Sequence[Readings] = (),
+    ceiling: PromptValues | None = None,
+    unrelated: Sequence[PromptValues] = (),
     sets: tuple[str, ...] = (),
     finished: bool = True,
     changed: bool = False,
@@ -152,7 +152,7 @@ class _State(msgspec.Struct, frozen=True, kw_only=True):
 class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What was computed for one set and one metric."""
 
-    prompts: tuple[Reading, ...]
+    prompts: tuple[PromptValue, ...]
     fewest: int  # read in any of the sets that enter
     value: Estimate
     effect: Estimate
@@ -161,9 +161,9 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     excess: Estimate
 
 
-def _blocks(readings: Readings, sets: tuple[str, ...]) -> dict[str, tuple[Reading, ...]]:
+def _blocks(readings: PromptValues, sets: tuple[str, ...]) -> dict[str, tuple[PromptValue, ...]]:
     """Return the prompts of each set, in the order of *sets* or else of their names."""
-    found: dict[str, list[Reading]] = {name: [] for name in sets}
+    found: dict[str, list[PromptValue]] = {name: [] for name in sets}
     for reading in readings.prompts:
         if sets and reading.set not in found:
             raise ValueError(f"prompt {reading.prompt} is of {reading.set}, which is not expected")
@@ -172,16 +172,16 @@ def _blocks(readings: Readings, sets: tuple[str, ...]) -> dict[str, tuple[Readin
 
 
 def _table(
-    metrics: tuple[Metric, ...],
-    blocks: Mapping[str, tuple[Reading, ...]],
-    ceiling: Readings | None,
-    unrelated: Sequence[Readings],
+    metrics: tuple[SimilarityMetric, ...],
+    blocks: Mapping[str, tuple[PromptValue, ...]],
+    ceiling: PromptValues | None,
+    unrelated: Sequence[PromptValues],
 ) -> dict[str, FloatArray]:
     """Return what was measured on each prompt: for every metric five columns, side by side."""
     tops = [ceiling.values(metric) if ceiling else {} for metric in metrics]
     floors = [[other.values(metric) for other in unrelated] for metric in metrics]
 
-    def columns(reading: Reading) -> list[float]:
+    def columns(reading: PromptValue) -> list[float]:
         key = (reading.set, reading.prompt)
         row: list[float] = []
         for number in range(len(metrics)):
@@ -200,7 +200,7 @@ def _table(
 
 
 def _parts(
-    blocks: Mapping[str, tuple[Reading, ...]],
+    blocks: Mapping[str, tuple[PromptValue, ...]],
     name: str,
     estimates: Mapping[str, tuple[Estimate, ...]],
     number: int,
@@ -219,7 +219,7 @@ def _parts(
 
 
 def _score(
-    labels: _Labels, state: _State, metric: Metric, name: str, parts: _Parts
+    labels: _Labels, state: _State, metric: SimilarityMetric, name: str, parts: _Parts
 ) -> SimilarityScore:
     outcomes = Counter(reading.outcome for reading in parts.prompts)
     value, ceiling = (part.within(*RANGES[metric]) for part in (parts.value, parts.ceiling))
@@ -252,12 +252,12 @@ def _score(
     )
 
 
-def _flags(metric: Metric, parts: _Parts, state: _State) -> tuple[Flag, ...]:
+def _flags(metric: SimilarityMetric, parts: _Parts, state: _State) -> tuple[SimilarityFlag, ...]:
     judged = metric in JUDGED
     prompts, gradings = len(parts.prompts), sum(reading.gradings for reading in parts.prompts)
     unread = prompts - parts.value.n
     lost = sum(reading.lost for reading in parts.prompts)
-    raised: dict[Flag, bool] = {
+    raised: dict[SimilarityFlag, bool] = {
         "nothing-compared": parts.fewest == 0,
         "few-prompts": 0 < parts.fewest < FEW,
         "missing-data": unread > MISSING_SHARE * prompts or lost > MISSING_SHARE * gradings,

@@ -78,13 +78,13 @@ class Mutator(Protocol):
 # opinions: one for each of its metrics, Unparsed where it cannot tell; after a failed call it may
 # leave out what depended on it. A judge that asks nobody yields nothing, and none asks for long
 # (engine/setup/plugin_checks.py says how often).
-Reading = Generator[tuple[str, ...], str | None, tuple[Opinion, ...]]
+JudgeDialogue = Generator[tuple[str, ...], str | None, tuple[Opinion, ...]]
 
 
 class Judge(Protocol):
     """Reads responses of one target."""
 
-    def read(self, case: Case) -> Reading:
+    def read(self, case: Case) -> JudgeDialogue:
         """Return the reading of one response."""
         ...
 

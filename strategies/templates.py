@@ -24,10 +24,10 @@ def balanced_sample(questions: Sequence[Question], count: int, rng: Random) -> t
     """
     if count >= len(questions):
         return tuple(range(len(questions)))
-    return tuple(sorted(dealt(questions, rng)[:count]))
+    return tuple(sorted(stratified_order(questions, rng)[:count]))
 
 
-def dealt(questions: Sequence[Question], rng: Random) -> list[int]:
+def stratified_order(questions: Sequence[Question], rng: Random) -> list[int]:
     """Return all indices in an order of which every stretch is spread over the questions' kinds.
 
     The questions of each (language, category) cell are shuffled, then the cells, in shuffled

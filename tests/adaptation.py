@@ -16,21 +16,21 @@ from builders import make_plan
 
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.store import MemoryStore
-from hydrometer.engine.calls.caller import Asker, run_search
+from hydrometer.engine.calls.caller import ModelCaller, run_search
 from hydrometer.engine.ice.ice_events import Event, Probed
 from hydrometer.engine.identity.texts import parse_questions
 from hydrometer.engine.setup.loading import builtin_text
 from hydrometer.engine.setup.models import PlannedModel, Role
 from hydrometer.engine.setup.plan import (
-    Component,
-    Plan,
+    IcePlan,
+    PlannedStrategy,
     RefineSearch,
     SearchSettings,
     StaticSearch,
     TreeSearch,
 )
 from hydrometer.engine.setup.planning import DEFAULT_MUTATORS, PRESETS
-from hydrometer.engine.setup.registry import Catalogue
+from hydrometer.engine.setup.registry import StrategyRegistry
 from hydrometer.providers.settings import Planting
 from hydrometer.providers.simulation.simulated_adapter import SimulatedProvider
 from hydrometer.providers.types import Sampling
@@ -73,7 +73,7 @@ def tree(
     selector: str, settings: Mapping[str, float] | None = None, *, visit: int, window: int
 ) -> Method:
     """Return a tree search."""
-    catalogue = Catalogue()
+    catalogue = StrategyRegistry()
     return Method(
         search=TreeSearch(
             helper=HELPER,
@@ -102,7 +102,7 @@ def standard(*, visit: int | None = None, window: int | None = None, **changed: 
 def refining() -> Method:
     """Return refine with standard's selector and visits."""
     preset = PRESETS["standard"]
-    selector: Component = Catalogue().plan(
+    selector: PlannedStrategy = StrategyRegistry().plan(
         "selectors", preset.selector, preset.selector_settings, "study"
     )
     return Method(
@@ -171,7 +171,7 @@ async def positives(method: Method, setting: Setting, seed: int) -> int:
             if isinstance(opinion, Verdict)
         )
 
-    await run_search(plan, Asker(providers, {}), count)
+    await run_search(plan, ModelCaller(providers, {}), count)
     return found
 
 
@@ -185,7 +185,7 @@ def compare(counts: list[int]) -> Comparison:
 _MODELS: dict[Role, str] = {"target": "sim-target", "helper": "sim-helper"}
 
 
-def _plan(method: Method, setting: Setting, seed: int) -> Plan:
+def _plan(method: Method, setting: Setting, seed: int) -> IcePlan:
     weak = set(Random(f"weak/{seed}").sample(range(setting.templates), setting.weak))
     templates = tuple(
         Template(

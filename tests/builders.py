@@ -7,27 +7,27 @@ from random import Random
 
 from hydrometer.engine.calls.stages import MutationResult, ProbeResult
 from hydrometer.engine.ice.ice_events import Answer, Event, Judgement
-from hydrometer.engine.ice.search import Job, Outcome, Search
+from hydrometer.engine.ice.search import Search, SearchTicket, TicketOutcome
 from hydrometer.engine.setup.models import PlannedModel
 from hydrometer.engine.setup.plan import (
     Admit,
-    Component,
-    Plan,
+    IcePlan,
     PlannedJudge,
+    PlannedStrategy,
     RefineSearch,
     RsePlan,
     SearchSettings,
     TreeSearch,
 )
-from hydrometer.engine.setup.registry import Catalogue
+from hydrometer.engine.setup.registry import StrategyRegistry
 from hydrometer.providers.types import Sampling
 from hydrometer.strategies.mutation import refine
 from hydrometer.strategies.similarity.similarity_judge import Similarity
 from hydrometer.strategies.similarity.similarity_types import (
     ORDERS,
     Order,
-    Prompt,
     PromptSet,
+    PromptTurns,
     Weights,
 )
 from hydrometer.strategies.types import Question, Template, Vendor, Verdict
@@ -75,13 +75,13 @@ def make_plan(
     questions_per_visit: int = 2,
     templates: int = 5,
     questions: tuple[Question, ...] = QUESTIONS,
-    selector: Component | None = None,
+    selector: PlannedStrategy | None = None,
     mutators: tuple[str, ...] = ("similar", "crossover", "expand", "shorten", "rephrase"),
     admit: Admit = "successful",
     judge: PlannedModel | None = None,
     search: SearchSettings | None = None,
-) -> Plan:
-    return Plan(
+) -> IcePlan:
+    return IcePlan(
         target=TARGET,
         judge=make_judge(judge),
         fact="I am Qwen, developed by Alibaba.",
@@ -94,7 +94,9 @@ def make_plan(
             helper=HELPER,
             selector=selector
             or make_selector("mcts-explore", explore=0.1, prior_visits=1.0, prior_reward=0.2),
-            mutators=tuple(Catalogue().plan("mutators", name, {}, "test") for name in mutators),
+            mutators=tuple(
+                StrategyRegistry().plan("mutators", name, {}, "test") for name in mutators
+            ),
             admit=admit,
         ),
         strict_vendors=("anthropic", "openai"),
@@ -107,12 +109,12 @@ def make_plan(
     )
 
 
-def make_selector(name: str, **settings: float) -> Component:
-    return Catalogue().plan("selectors", name, settings, "test")
+def make_selector(name: str, **settings: float) -> PlannedStrategy:
+    return StrategyRegistry().plan("selectors", name, settings, "test")
 
 
 def make_refining(
-    selector: Component | None = None, *, admit: Admit = "successful"
+    selector: PlannedStrategy | None = None, *, admit: Admit = "successful"
 ) -> RefineSearch:
     return RefineSearch(
         helper=HELPER,
@@ -125,16 +127,16 @@ def make_refining(
 def make_judge(model: PlannedModel | None = None) -> PlannedJudge:
     """Return the lexical judge, or *model* as one."""
     kind = "lexical" if model is None else "identity"
-    rules = Catalogue().plan("judges", kind, {}, "test")
-    metrics = Catalogue().judge(rules).metrics
+    rules = StrategyRegistry().plan("judges", kind, {}, "test")
+    metrics = StrategyRegistry().judge(rules).metrics
     name = kind if model is None else model.name
     return PlannedJudge(name=name, rules=rules, metrics=metrics, model=model)
 
 
-def make_outcome(job: Job, *, rate: float = 0.3, text: str | None = None) -> Outcome:
+def make_outcome(job: SearchTicket, *, rate: float = 0.3, text: str | None = None) -> TicketOutcome:
     """Answer *job* with a new template and planted positives, from the ticket's number alone."""
     dice = Random(f"outcome/{job.ticket}")
-    return Outcome(
+    return TicketOutcome(
         ticket=job.ticket,
         mutation=_make_mutation(job, text or f"mutant {job.ticket}: {{query}}"),
         probes=tuple(
@@ -145,11 +147,14 @@ def make_outcome(job: Job, *, rate: float = 0.3, text: str | None = None) -> Out
 
 
 def play_search(
-    plan: Plan, answer: Callable[[Job], Outcome] = make_outcome, *, arrival: int = 0
+    plan: IcePlan,
+    answer: Callable[[SearchTicket], TicketOutcome] = make_outcome,
+    *,
+    arrival: int = 0,
 ) -> list[Event]:
     """Run a search whose outcomes arrive in an order drawn from *arrival*."""
     dice = Random(arrival)
-    search = Search(plan, Catalogue())
+    search = Search(plan, StrategyRegistry())
     step = search.start()
     events, flying = list(step.events), list(step.jobs)
     while not search.finished:
@@ -160,7 +165,7 @@ def play_search(
     return events
 
 
-def _make_mutation(job: Job, text: str) -> MutationResult:
+def _make_mutation(job: SearchTicket, text: str) -> MutationResult:
     if job.move.as_is:
         return MutationResult(text=job.move.as_is)
     chosen = job.tries[0]
@@ -184,7 +189,8 @@ def make_set(name: str, *prompts: str | tuple[str, ...]) -> PromptSet:
     """Return a set of prompts, each one human turn or several."""
     turns = [(prompt,) if isinstance(prompt, str) else prompt for prompt in prompts]
     return PromptSet(
-        name=name, prompts=tuple(Prompt(id=f"p{n}", turns=each) for n, each in enumerate(turns))
+        name=name,
+        prompts=tuple(PromptTurns(id=f"p{n}", turns=each) for n, each in enumerate(turns)),
     )
 
 

@@ -26,21 +26,30 @@ from ...cache.keys import request_key
 from ...providers.errors import PoolUnavailable, ProviderError, SettingsInvalid
 from ..errors import CallsKeepFailing
 from ..ice.ice_events import CallFailed, Event
-from ..ice.search import Job, Outcome, Search, Step
+from ..ice.search import Search, SearchStep, SearchTicket, TicketOutcome
 from ..setup.models import Role
-from ..setup.plan import Plan
-from ..setup.registry import Catalogue
-from .stages import Answered, Call, MutationResult, ProbeResult, ProbeStages, Reply, Stage, mutate
-from .workers import Crew
+from ..setup.plan import IcePlan
+from ..setup.registry import StrategyRegistry
+from .stages import (
+    Answered,
+    Call,
+    CallOutcome,
+    MutationResult,
+    ProbeResult,
+    ProbeStages,
+    Stage,
+    mutate,
+)
+from .workers import WorkerPool
 
-PROBES_AT_ONCE = 64
-CALLS_UNHEARD = 64  # between two checkpoints: a stored answer comes without one
+DEFAULT_WORKERS = 64
+CHECKPOINT_EVERY = 64  # between two checkpoints: a stored answer comes without one
 FAILURES_IN_A_ROW = 20  # with no answer between them: then it is no single request's fault
 
 T = TypeVar("T")
 
 
-class Asker:
+class ModelCaller:
     """Sends calls to the model of their role.
 
     A call that failed for good stays failed for the rest of the run, and of its replays, even
@@ -55,13 +64,13 @@ class Asker:
         self._in_a_row: Counter[Role] = Counter()
         self._asked = 0
 
-    async def ask(self, call: Call) -> Reply:
+    async def ask(self, call: Call) -> CallOutcome:
         """Return the reply, or raise what pauses the run.
 
         That is PoolUnavailable, SettingsInvalid, CacheError, or CallsKeepFailing.
         """
         self._asked += 1
-        if self._asked % CALLS_UNHEARD == 0:
+        if self._asked % CHECKPOINT_EVERY == 0:
             await checkpoint()  # Ctrl-C is heard also where everything is stored
         key = request_key(call.request)
         if (failure := self._failures.get(key)) is not None:
@@ -95,10 +104,10 @@ class Asker:
             result: T = done.value
             return result
 
-    async def _ask_all(self, calls: tuple[Call, ...]) -> tuple[Reply, ...]:
+    async def _ask_all(self, calls: tuple[Call, ...]) -> tuple[CallOutcome, ...]:
         if len(calls) == 1:
             return (await self.ask(calls[0]),)
-        replies: dict[int, Reply] = {}
+        replies: dict[int, CallOutcome] = {}
 
         async def ask_one(index: int) -> None:
             replies[index] = await self.ask(calls[index])
@@ -118,12 +127,12 @@ class _Missed:
 
 
 async def run_search(
-    plan: Plan,
-    asker: Asker,
+    plan: IcePlan,
+    asker: ModelCaller,
     emit: Callable[[tuple[Event, ...]], None],
     *,
-    catalogue: Catalogue | None = None,
-    at_once: int = PROBES_AT_ONCE,
+    catalogue: StrategyRegistry | None = None,
+    at_once: int = DEFAULT_WORKERS,
 ) -> None:
     """Run *plan* to its end, handing events to *emit* in ticket order.
 
@@ -131,15 +140,15 @@ async def run_search(
     FileInvalid when *catalogue* lacks a strategy of the plan, PluginBroken, and what pauses the
     run, unwrapped: PoolUnavailable, CacheError, or what *emit* raises.
     """
-    catalogue = catalogue or Catalogue()
+    catalogue = catalogue or StrategyRegistry()
     search = Search(plan, catalogue)
     stages = ProbeStages(plan, catalogue.prepare(plan.judge, plan.about))
     missed: dict[int, CacheMiss] = {}
-    send, receive = anyio.create_memory_object_stream[Outcome | _Missed](plan.window)
+    send, receive = anyio.create_memory_object_stream[TicketOutcome | _Missed](plan.window)
     with unwrapped():
         async with send, receive, anyio.create_task_group() as tasks:
             tickets = _Tickets(
-                plan, search, stages, asker=asker, crew=Crew(tasks, at_once), done=send
+                plan, search, stages, asker=asker, crew=WorkerPool(tasks, at_once), done=send
             )
             step = search.start()
             while True:
@@ -154,7 +163,7 @@ async def run_search(
                 arrived = await receive.receive()
                 if isinstance(arrived, _Missed):
                     missed[arrived.ticket] = arrived.error
-                    step = Step()
+                    step = SearchStep()
                 else:
                     step = search.receive(arrived)
 
@@ -164,13 +173,13 @@ class _Tickets:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: IcePlan,
         search: Search,
         stages: ProbeStages,
         *,
-        asker: Asker,
-        crew: Crew,
-        done: MemoryObjectSendStream[Outcome | _Missed],
+        asker: ModelCaller,
+        crew: WorkerPool,
+        done: MemoryObjectSendStream[TicketOutcome | _Missed],
     ) -> None:
         self._plan = plan
         self._search = search
@@ -179,21 +188,21 @@ class _Tickets:
         self._done = done
         self._stages = stages
 
-    async def work(self, job: Job) -> None:
+    async def work(self, job: SearchTicket) -> None:
         """Do *job* and hand in its outcome."""
-        arrived: Outcome | _Missed
+        arrived: TicketOutcome | _Missed
         try:
             arrived = await self._perform(job)
         except CacheMiss as error:
             arrived = _Missed(job.ticket, error)
         await self._done.send(arrived)
 
-    async def _perform(self, job: Job) -> Outcome:
+    async def _perform(self, job: SearchTicket) -> TicketOutcome:
         mutation = MutationResult(text=job.move.as_is)
         if not job.move.as_is:
             mutation = await self._mutate(job)
         if not mutation.text:
-            return Outcome(ticket=job.ticket, mutation=mutation)
+            return TicketOutcome(ticket=job.ticket, mutation=mutation)
         results: dict[int, ProbeResult | CacheMiss] = {}
         complete = anyio.Event()
 
@@ -216,9 +225,9 @@ class _Tickets:
             if isinstance(result, CacheMiss):
                 raise result
             probes.append(result)
-        return Outcome(ticket=job.ticket, mutation=mutation, probes=tuple(probes))
+        return TicketOutcome(ticket=job.ticket, mutation=mutation, probes=tuple(probes))
 
-    async def _mutate(self, job: Job) -> MutationResult:
+    async def _mutate(self, job: SearchTicket) -> MutationResult:
         helper = self._plan.helper
         assert helper is not None  # a search that rewrites has one
         return await self._asker.drive(

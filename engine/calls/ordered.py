@@ -10,7 +10,7 @@ import anyio
 
 from ...cache.errors import CacheMiss
 from .caller import unwrapped
-from .workers import Crew
+from .workers import WorkerPool
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -18,7 +18,7 @@ R = TypeVar("R")
 AHEAD = 4  # pieces under way or waiting for their turn, for each worker
 
 
-async def in_order(
+async def map_in_order(
     jobs: Iterable[J],
     work: Callable[[J], Awaitable[R]],
     apply: Callable[[R], None],
@@ -52,7 +52,7 @@ async def in_order(
 
     with unwrapped():
         async with anyio.create_task_group() as tasks:
-            crew = Crew(tasks, at_once)
+            crew = WorkerPool(tasks, at_once)
             for number, job in enumerate(jobs):
                 await room.acquire()
                 crew.submit(partial(do, number, job))

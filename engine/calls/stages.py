@@ -12,13 +12,13 @@ from typing import TypeVar
 import msgspec
 
 from ...providers.types import Request, Response
-from ...strategies.base import Judge, Mutator, Reading
+from ...strategies.base import Judge, JudgeDialogue, Mutator
 from ...strategies.judging.contamination import hard_verdict
 from ...strategies.templates import fill
 from ...strategies.types import Case, Mutant, Opinion
 from ..ice.ice_events import Answer, CallFailed, Judgement, Rejection
 from ..setup.models import PlannedModel, Role
-from ..setup.plan import Plan
+from ..setup.plan import IcePlan
 
 T = TypeVar("T")
 
@@ -37,8 +37,8 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     response: Response
 
 
-Reply = Answered | CallFailed
-Stage = Generator[tuple[Call, ...], tuple[Reply, ...], T]
+CallOutcome = Answered | CallFailed
+Stage = Generator[tuple[Call, ...], tuple[CallOutcome, ...], T]
 
 
 class Try(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +124,7 @@ def _one_try(
 class ProbeStages:
     """Makes the stage of each probe of one plan, with a judge that was prepared once."""
 
-    def __init__(self, plan: Plan, judge: Judge) -> None:
+    def __init__(self, plan: IcePlan, judge: Judge) -> None:
         self._plan = plan
         self._judge = Judging(plan, plan.judge.model, judge)
 
@@ -154,7 +154,7 @@ class Judging:
     hard verdict follows from the strict one by rule, whoever judged.
     """
 
-    def __init__(self, plan: Plan, model: PlannedModel | None, judge: Judge) -> None:
+    def __init__(self, plan: IcePlan, model: PlannedModel | None, judge: Judge) -> None:
         self._model = model
         self._judge = judge
         self._ids = plan.strict_vendors
@@ -198,7 +198,7 @@ class _Turns(msgspec.Struct, frozen=True):
     texts: tuple[str, ...]
 
 
-def _next_turns(reading: Reading, said: str | None) -> _Turns | tuple[Opinion, ...]:
+def _next_turns(reading: JudgeDialogue, said: str | None) -> _Turns | tuple[Opinion, ...]:
     """Return what the judge says next, or its opinions when it has done."""
     try:
         return _Turns(reading.send(said))

@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 Work = Callable[[], Awaitable[None]]
 
 
-class Crew:
+class WorkerPool:
     """At most *size* workers in *tasks*; what a piece of work raises ends the whole group."""
 
     def __init__(self, tasks: TaskGroup, size: int) -> None:

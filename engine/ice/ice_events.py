@@ -57,7 +57,7 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     failure: CallFailed | None = None
 
 
-class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
+class IceStarted(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
     """The first event; *plan* is the digest of plan.json."""
 
     plan: str
@@ -106,7 +106,7 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True, tag="taken"):
     node: NodeId
 
 
-class Barren(msgspec.Struct, frozen=True, kw_only=True, tag="barren"):
+class NoMutant(msgspec.Struct, frozen=True, kw_only=True, tag="barren"):
     """Ticket *ticket* gave no new template, so it asked no question that counts."""
 
     ticket: int
@@ -203,11 +203,11 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
 
 
 Event = (
-    Started
+    IceStarted
     | Selected
     | Mutated
     | Taken
-    | Barren
+    | NoMutant
     | Probed
     | Credited
     | RseStarted
@@ -227,7 +227,7 @@ def failures_of(event: Event) -> tuple[CallFailed, ...]:
         embedded = (found for found in (event.embedded, event.ceiling_embedded) if found)
         lost = (failure for found in embedded for failure in found.failures)
         return tuple(found for found in (*sides, *judged, *lost) if isinstance(found, CallFailed))
-    if isinstance(event, (Mutated, Barren)):
+    if isinstance(event, (Mutated, NoMutant)):
         return tuple(r.failure for r in event.rejections if r.failure is not None)
     return ()
 

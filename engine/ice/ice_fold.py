@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ...strategies.similarity.similarity_types import ComparedRow, OrderedGrading, State
+from ...strategies.similarity.similarity_types import ComparedRow, OrderedGrading, PromptState
 from ...strategies.types import ProbeRow
 from .ice_events import Answers, CallFailed, Compared, Event, Graded, Judgement, Probed
 
@@ -51,7 +51,7 @@ def _compared(
     event: Compared, other: Answers | CallFailed, gradings: tuple[Graded, ...]
 ) -> ComparedRow:
     reference = event.reference
-    state: State = "compared"
+    state: PromptState = "compared"
     texts = None
     if isinstance(reference, CallFailed) or isinstance(other, CallFailed):
         state = "failed"

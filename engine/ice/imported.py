@@ -12,10 +12,10 @@ from ...strategies.judging.contamination import hard_verdict
 from ...strategies.types import SLOT, Question, Template, Unparsed, Vendor, Verdict
 from ..errors import FileInvalid
 from ..identity.texts import language_of
-from ..records.layers import LABELS, LayerHead, Reread
+from ..records.layers import LABELS, LayerHead, LayerRow
 from ..setup.models import PlannedModel
-from ..setup.plan import Component, Imported, Plan, PlannedJudge, plan_digest
-from .ice_events import Answer, CallFailed, Event, Finished, Judgement, Probed, Started, Taken
+from ..setup.plan import IcePlan, Imported, PlannedJudge, PlannedStrategy, plan_digest
+from .ice_events import Answer, CallFailed, Event, Finished, IceStarted, Judgement, Probed, Taken
 from .transcripts import Labels, Transcript
 
 
@@ -27,16 +27,16 @@ def build_imported_plan(
     fact: str,
     vendors: tuple[Vendor, ...],
     strict_vendors: tuple[str, ...],
-) -> Plan:
+) -> IcePlan:
     """Return the plan of a run that somebody else made: its texts, and who its target is."""
     judged = any(row.verdict is not None for row in rows)
     templates = dict.fromkeys(row.template for row in rows)
     questions = dict.fromkeys(row.question for row in rows)
-    return Plan(
+    return IcePlan(
         target=PlannedModel(name=target, identity=f"imported:{target}", vendor=vendor),
         judge=PlannedJudge(
             name="imported",
-            rules=Component(name="imported", version="unknown"),
+            rules=PlannedStrategy(name="imported", version="unknown"),
             metrics=("loose",) if judged else (),
         ),
         fact=fact,
@@ -58,11 +58,11 @@ def build_imported_plan(
     )
 
 
-def imported_events(plan: Plan, rows: Sequence[Transcript]) -> Iterator[Event]:
+def imported_events(plan: IcePlan, rows: Sequence[Transcript]) -> Iterator[Event]:
     """Yield the events of a run: one ticket for each stretch of rows of one template."""
     templates = {template.text: n for n, template in enumerate(plan.templates)}
     questions = {question.text: n for n, question in enumerate(plan.questions)}
-    yield Started(
+    yield IceStarted(
         plan=plan_digest(plan),
         target=plan.target.name,
         judge=plan.judge.name,
@@ -86,8 +86,8 @@ def imported_events(plan: Plan, rows: Sequence[Transcript]) -> Iterator[Event]:
 
 
 def build_label_layer(
-    plan: Plan, rows: Sequence[Transcript], labels: Labels, where: str
-) -> tuple[LayerHead, list[Reread]]:
+    plan: IcePlan, rows: Sequence[Transcript], labels: Labels, where: str
+) -> tuple[LayerHead, list[LayerRow]]:
     """Return *labels* as a layer of strict verdicts, and of the hard ones that follow.
 
     Raises FileInvalid, naming the line in *where*, for a label of a transcript that is not there,
@@ -101,7 +101,7 @@ def build_label_layer(
         found = next((waiting[key] for key in _labels_of(row) if waiting.get(key)), None)
         verdict = found.popleft().verdict if found else False if labels.positives_only else None
         if verdict is not None and row.response is not None:
-            reread.append(Reread(probe=number, judgement=_labelled(plan, row, verdict)))
+            reread.append(LayerRow(probe=number, judgement=_labelled(plan, row, verdict)))
     if left := [label for labelled in waiting.values() for label in labelled]:
         first = min(left, key=lambda label: label.line)
         known = any(_probe(first) in _labels_of(row) for row in rows)
@@ -113,7 +113,7 @@ def build_label_layer(
         raise FileInvalid(f"{where}:{first.line}: {said}")
     judge = PlannedJudge(
         name=LABELS,
-        rules=Component(name=LABELS, version=_digest(labels.rows)[:12]),
+        rules=PlannedStrategy(name=LABELS, version=_digest(labels.rows)[:12]),
         metrics=("strict",),
     )
     return LayerHead(judge=judge, plan=plan_digest(plan)), reread
@@ -150,7 +150,7 @@ def _judgement(row: Transcript) -> Judgement:
     return Judgement(opinions=(Verdict(metric="loose", positive=row.verdict, reason="imported"),))
 
 
-def _labelled(plan: Plan, row: Transcript, verdict: bool) -> Judgement:  # noqa: FBT001
+def _labelled(plan: IcePlan, row: Transcript, verdict: bool) -> Judgement:  # noqa: FBT001
     strict = Verdict(metric="strict", positive=verdict, reason="label")
     prompt = as_prompt(row.template, row.question)
     hard = hard_verdict(strict, prompt, plan.vendors, plan.strict_vendors)

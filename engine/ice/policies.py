@@ -15,18 +15,18 @@ import msgspec
 from ...strategies.base import Choice, Mutator, Selector
 from ...strategies.mutation.refine import VERSION, Evidence, Refine
 from ...strategies.search.tree import Tree
-from ...strategies.templates import balanced_sample, dealt
+from ...strategies.templates import balanced_sample, stratified_order
 from ...strategies.types import NodeId
 from ..calls.stages import Try
 from ..errors import FileInvalid
-from ..setup.plan import Imported, Plan, RefineSearch, StaticSearch, TreeSearch
-from ..setup.registry import Catalogue
+from ..setup.plan import IcePlan, Imported, RefineSearch, StaticSearch, TreeSearch
+from ..setup.registry import StrategyRegistry
 from ..setup.seeds import derive_rng
 
 TRIES = 3  # at a mutation, before a ticket is given up
 
 
-class Move(msgspec.Struct, frozen=True, kw_only=True):
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """One visit: which template, and whether it is asked as it is or rewritten first."""
 
     choice: Choice
@@ -35,7 +35,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     tries: tuple[Try, ...] = ()
 
 
-class Visit(msgspec.Struct, frozen=True, kw_only=True):
+class VisitResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a visit came to; *text* and *parent* are those of the template that was asked."""
 
     text: str
@@ -45,26 +45,26 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
 
 
-class Learnt(msgspec.Struct, frozen=True, kw_only=True):
+class PolicyUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """What the tactic made of a visit: the reward, and the place of a template it admitted."""
 
     gain: float
     node: NodeId | None = None
 
 
-class Tactic(Protocol):
+class SearchPolicy(Protocol):
     """Chooses visits and learns from them."""
 
-    def choose(self, ticket: int, room: int) -> Move | None:
+    def choose(self, ticket: int, room: int) -> Visit | None:
         """Return the next visit, of at most *room* questions; None when nothing is left to ask."""
         ...
 
-    def learn(self, move: Move, visit: Visit) -> Learnt:
+    def learn(self, move: Visit, visit: VisitResult) -> PolicyUpdate:
         """Take the result of *move*."""
         ...
 
 
-def build_tactic(plan: Plan, catalogue: Catalogue) -> Tactic:
+def build_policy(plan: IcePlan, catalogue: StrategyRegistry) -> SearchPolicy:
     """Return the tactic that *plan* asks for. Raises FileInvalid for a strategy that is missing."""
     match plan.search:
         case TreeSearch():
@@ -88,7 +88,9 @@ def build_tactic(plan: Plan, catalogue: Catalogue) -> Tactic:
 class _Growing:
     """A tree of templates that a selector walks and mutants join."""
 
-    def __init__(self, plan: Plan, search: TreeSearch | RefineSearch, selector: Selector) -> None:
+    def __init__(
+        self, plan: IcePlan, search: TreeSearch | RefineSearch, selector: Selector
+    ) -> None:
         self._plan = plan
         self._admit_all = search.admit == "all"
         self._selector = selector
@@ -96,7 +98,7 @@ class _Growing:
         self._texts = [template.text for template in plan.templates]  # by tree node
         self._draws: Counter[tuple[str, tuple[NodeId, ...]]] = Counter()
 
-    def learn(self, move: Move, visit: Visit) -> Learnt:
+    def learn(self, move: Visit, visit: VisitResult) -> PolicyUpdate:
         """Reward the path, and admit a new template if the plan says so."""
         choice = move.choice
         level = self._tree.levels[choice.path[-1]]
@@ -110,7 +112,7 @@ class _Growing:
         if not move.as_is and (self._admit_all or visit.successes):
             node = self._tree.add(visit.parent)
             self._texts.append(visit.text)
-        return Learnt(gain=gain, node=node)
+        return PolicyUpdate(gain=gain, node=node)
 
     def _select(self, ticket: int) -> Choice:
         choice = self._selector.select(
@@ -139,7 +141,7 @@ class _Rewriting(_Growing):
 
     def __init__(
         self,
-        plan: Plan,
+        plan: IcePlan,
         search: TreeSearch,
         selector: Selector,
         mutators: tuple[tuple[str, Mutator], ...],
@@ -147,11 +149,11 @@ class _Rewriting(_Growing):
         super().__init__(plan, search, selector)
         self._mutators = mutators
 
-    def choose(self, ticket: int, room: int) -> Move:
+    def choose(self, ticket: int, room: int) -> Visit:
         """Select a template, and draw the mutators to try."""
         choice = self._select(ticket)
         questions = self._questions(ticket, room)
-        return Move(choice=choice, questions=questions, tries=self._tries(ticket, choice.path[-1]))
+        return Visit(choice=choice, questions=questions, tries=self._tries(ticket, choice.path[-1]))
 
     def _tries(self, ticket: int, node: NodeId) -> tuple[Try, ...]:
         """Draw the mutators to try, all different, with partners for those that need one."""
@@ -173,24 +175,24 @@ class _Rewriting(_Growing):
 class _Refining(_Growing):
     """The first visit of a seed template asks it as it is; later ones rewrite on feedback."""
 
-    def __init__(self, plan: Plan, search: RefineSearch, selector: Selector) -> None:
+    def __init__(self, plan: IcePlan, search: RefineSearch, selector: Selector) -> None:
         super().__init__(plan, search, selector)
         self._tried: set[NodeId] = set()
         self._evidence: dict[NodeId, tuple[Evidence, ...]] = {}
 
-    def choose(self, ticket: int, room: int) -> Move:
+    def choose(self, ticket: int, room: int) -> Visit:
         """Select a template, and rewrite it if it is known or about to be."""
         choice = self._select(ticket)
         node = choice.path[-1]
         questions = self._questions(ticket, room)
         if node in self._tree.roots and node not in self._tried:
             self._tried.add(node)
-            return Move(choice=choice, questions=questions, as_is=self._texts[node])
+            return Visit(choice=choice, questions=questions, as_is=self._texts[node])
         refine = Refine(evidence=self._evidence.get(node, ()))
         tries = tuple(self._try("refine", refine, (node,)) for _ in range(TRIES))
-        return Move(choice=choice, questions=questions, tries=tries)
+        return Visit(choice=choice, questions=questions, tries=tries)
 
-    def learn(self, move: Move, visit: Visit) -> Learnt:
+    def learn(self, move: Visit, visit: VisitResult) -> PolicyUpdate:
         """Reward the path, and keep what the template drew for its rewriting."""
         learnt = super().learn(move, visit)
         node = move.choice.path[-1] if move.as_is else learnt.node
@@ -202,14 +204,14 @@ class _Refining(_Growing):
 class _Static:
     """Seed templates in turn, a few questions of each at a time, none of them twice."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: IcePlan) -> None:
         self._plan = plan
         self._orders = [
-            dealt(plan.questions, derive_rng(plan.seed, "questions", number))
+            stratified_order(plan.questions, derive_rng(plan.seed, "questions", number))
             for number in range(len(plan.templates))
         ]
 
-    def choose(self, ticket: int, room: int) -> Move | None:
+    def choose(self, ticket: int, room: int) -> Visit | None:
         """Return the next stretch of questions in the next template."""
         plan = self._plan
         turn, node = divmod(ticket, len(plan.templates))
@@ -217,12 +219,12 @@ class _Static:
         questions = self._orders[node][first : first + min(plan.questions_per_visit, room)]
         if not questions:
             return None
-        return Move(
+        return Visit(
             choice=Choice(path=(node,)),
             questions=tuple(sorted(questions)),
             as_is=plan.templates[node].text,
         )
 
-    def learn(self, move: Move, visit: Visit) -> Learnt:
+    def learn(self, move: Visit, visit: VisitResult) -> PolicyUpdate:
         """Return the share of successes; it is recorded and steers nothing."""
-        return Learnt(gain=visit.successes / visit.judged if visit.judged else 0.0)
+        return PolicyUpdate(gain=visit.successes / visit.judged if visit.judged else 0.0)

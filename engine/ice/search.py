@@ -27,31 +27,31 @@ import msgspec
 from ...strategies.mutation.refine import Evidence
 from ...strategies.types import NodeId, Verdict
 from ..calls.stages import MutationResult, ProbeResult, Try
-from ..setup.plan import Plan, plan_digest
-from ..setup.registry import Catalogue
+from ..setup.plan import IcePlan, plan_digest
+from ..setup.registry import StrategyRegistry
 from .ice_events import (
     Answer,
-    Barren,
     Credited,
     Event,
     Finished,
+    IceStarted,
     Mutated,
+    NoMutant,
     Probed,
     Rejection,
     Selected,
-    Started,
     Taken,
 )
-from .policies import Move, Visit, build_tactic
+from .policies import Visit, VisitResult, build_policy
 
 STUCK_AFTER = 25
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
+class SearchTicket(msgspec.Struct, frozen=True, kw_only=True):
     """What the runner has to do for one ticket: rewrite by *tries* unless a text is given as is."""
 
     ticket: int
-    move: Move
+    move: Visit
     applied: int  # how many tickets had been applied when this one was chosen
 
     @property
@@ -70,7 +70,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return self.move.questions
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class TicketOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a ticket came to; *probes* follow the order of the job's questions."""
 
     ticket: int
@@ -78,24 +78,24 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     probes: tuple[ProbeResult, ...] = ()
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class SearchStep(msgspec.Struct, frozen=True, kw_only=True):
     """What one arrival led to: events to record, jobs to start."""
 
     events: tuple[Event, ...] = ()
-    jobs: tuple[Job, ...] = ()
+    jobs: tuple[SearchTicket, ...] = ()
 
 
 class Search:
     """Issues jobs and applies their outcomes, always in ticket order."""
 
-    def __init__(self, plan: Plan, catalogue: Catalogue) -> None:
+    def __init__(self, plan: IcePlan, catalogue: StrategyRegistry) -> None:
         self._plan = plan
-        self._tactic = build_tactic(plan, catalogue)
+        self._tactic = build_policy(plan, catalogue)
         # text -> tickets applied when it was new
         self._seen = {template.text: 0 for template in plan.templates}
         self._numbers: dict[str, int] = {}  # of the templates that were probed, by text
-        self._jobs: dict[int, Job] = {}
-        self._early: dict[int, Outcome] = {}
+        self._jobs: dict[int, SearchTicket] = {}
+        self._early: dict[int, TicketOutcome] = {}
         self._issued = 0
         self._applied = 0
         self._reserved = 0  # probes of applied tickets and of those in flight
@@ -118,33 +118,33 @@ class Search:
         since = self._seen.get(text)
         return since is not None and since <= applied
 
-    def start(self) -> Step:
+    def start(self) -> SearchStep:
         """Open the window: the first jobs, chosen before anything is known."""
         plan = self._plan
-        started = Started(
+        started = IceStarted(
             plan=plan_digest(plan),
             target=plan.target.name,
             judge=plan.judge.name,
             questions=len(plan.questions),
             templates=len(plan.templates),
         )
-        return Step(events=(started,), jobs=self._issue())
+        return SearchStep(events=(started,), jobs=self._issue())
 
-    def receive(self, outcome: Outcome) -> Step:
+    def receive(self, outcome: TicketOutcome) -> SearchStep:
         """Take one outcome; apply it, and any that waited for it, in ticket order."""
         if outcome.ticket not in self._jobs or outcome.ticket in self._early:
             raise ValueError(f"ticket {outcome.ticket} is not in flight")
         self._early[outcome.ticket] = outcome
         events: list[Event] = []
-        jobs: list[Job] = []
+        jobs: list[SearchTicket] = []
         while (ready := self._early.pop(self._applied, None)) is not None:
             events += self._apply(self._jobs.pop(ready.ticket), ready)
             jobs += self._issue()  # before the next outcome is applied
         if not self._jobs and not self._early:
             events.append(self._finish())
-        return Step(events=tuple(events), jobs=tuple(jobs))
+        return SearchStep(events=tuple(events), jobs=tuple(jobs))
 
-    def _apply(self, job: Job, outcome: Outcome) -> list[Event]:
+    def _apply(self, job: SearchTicket, outcome: TicketOutcome) -> list[Event]:
         self._applied += 1
         mutation = outcome.mutation
         selected = Selected(ticket=job.ticket, path=job.path, questions=job.questions)
@@ -169,15 +169,15 @@ class Search:
         opened = _opened(job, mutation, template)
         return [selected, opened, *probed, self._credit(job, text, mutation, probed)]
 
-    def _barren(self, job: Job, mutation: MutationResult) -> Barren:
+    def _barren(self, job: SearchTicket, mutation: MutationResult) -> NoMutant:
         rejections = mutation.rejections
         if mutation.text:  # another ticket of the same window was first with it
             twin = Rejection(mutator=mutation.mutator, fault="duplicate", keys=mutation.keys)
             rejections = (*rejections, twin)
-        return Barren(ticket=job.ticket, rejections=rejections)
+        return NoMutant(ticket=job.ticket, rejections=rejections)
 
     def _credit(
-        self, job: Job, text: str, mutation: MutationResult, probed: list[Probed]
+        self, job: SearchTicket, text: str, mutation: MutationResult, probed: list[Probed]
     ) -> Credited:
         """Tell the tactic what the template drew."""
         read = [
@@ -188,7 +188,7 @@ class Search:
             if isinstance(opinion, Verdict) and opinion.metric == self._plan.judge.metrics[0]
         ]
         successes = sum(opinion.positive for _, opinion in read)
-        visit = Visit(
+        visit = VisitResult(
             text=text,
             parent=mutation.parents[0] if mutation.parents else job.path[-1],
             successes=successes,
@@ -217,9 +217,9 @@ class Search:
                     )
                     break
 
-    def _issue(self) -> tuple[Job, ...]:
+    def _issue(self) -> tuple[SearchTicket, ...]:
         """Choose as many tickets as the window and the remaining probes allow."""
-        jobs: list[Job] = []
+        jobs: list[SearchTicket] = []
         while (
             len(self._jobs) < self._plan.window
             and self._reserved < self._plan.probes
@@ -229,7 +229,7 @@ class Search:
             if move is None:
                 self._all_asked = True
                 break
-            job = Job(ticket=self._issued, move=move, applied=self._applied)
+            job = SearchTicket(ticket=self._issued, move=move, applied=self._applied)
             self._jobs[job.ticket] = job
             self._issued += 1
             self._reserved += len(job.questions)
@@ -246,7 +246,7 @@ class Search:
         return Finished(reason=reason, tickets=self._applied, probes=self._reserved)
 
 
-def _opened(job: Job, mutation: MutationResult, template: int) -> Mutated | Taken:
+def _opened(job: SearchTicket, mutation: MutationResult, template: int) -> Mutated | Taken:
     """Return the event that says which text *template* is."""
     if job.move.as_is:
         return Taken(ticket=job.ticket, template=template, node=job.path[-1])

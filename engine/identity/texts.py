@@ -17,7 +17,7 @@ _QUESTION_COLUMNS = ("text", "question", "query", "prompt")
 _TEMPLATE_COLUMNS = ("text", "template")
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ModelFact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who the models of one family are."""
 
     vendor: str
@@ -83,10 +83,10 @@ def parse_vendors(text: str, where: str) -> tuple[Vendor, ...]:
     return tuple(vendors)
 
 
-def parse_facts(text: str, where: str) -> dict[str, Fact]:
+def parse_facts(text: str, where: str) -> dict[str, ModelFact]:
     """Read facts: one TOML table for each model family."""
     try:
-        return msgspec.convert(_toml(text, where), dict[str, Fact])
+        return msgspec.convert(_toml(text, where), dict[str, ModelFact])
     except msgspec.ValidationError as error:
         raise FileInvalid(f"{where}: {error}") from error
 

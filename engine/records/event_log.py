@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from ...cache.cached import Call
+from ...cache.cached import AnsweredCall
 from ...providers.base import Attempt
 from ...providers.statistics import PoolStatistics
 from ...strategies.similarity.similarity_types import Weights, combine, overall
@@ -21,12 +21,12 @@ from ...strategies.types import Verdict
 from ..errors import EventsDiffer, RecordingEnded
 from ..ice.ice_events import (
     Answer,
-    Barren,
     CallFailed,
     Compared,
     Credited,
     Event,
     Finished,
+    NoMutant,
     Probed,
     encode_event,
     failures_of,
@@ -102,7 +102,7 @@ class TimingLog:
         self._rows = bytearray()
         self._encode = msgspec.json.Encoder().encode_into
 
-    def call_ended(self, call: Call) -> None:
+    def call_ended(self, call: AnsweredCall) -> None:
         """Note one answered call: where it came from and what the endpoint reported."""
         response = call.response
         row = {
@@ -170,7 +170,7 @@ class RunLog:
                     successes=event.successes,
                     judged=event.judged,
                 )
-            elif isinstance(event, Barren):
+            elif isinstance(event, NoMutant):
                 faults = [rejection.fault for rejection in event.rejections]
                 self._log.warning("no_usable_mutant", ticket=event.ticket, faults=faults)
             elif isinstance(event, Finished):
@@ -213,7 +213,7 @@ class Tally:
         self.statistics: Callable[[], Mapping[str, PoolStatistics]] = dict  # of the pools now
         self.grades: dict[str, list[float]] = {}  # by set, of every prompt that has one
 
-    def call_ended(self, call: Call) -> None:
+    def call_ended(self, call: AnsweredCall) -> None:
         """Count an answered call."""
         self.calls[call.source] += 1
 
@@ -235,7 +235,7 @@ class Tally:
                 self._count_prompt(event)
             elif isinstance(event, Credited):
                 self.tickets += 1
-            elif isinstance(event, Barren):
+            elif isinstance(event, NoMutant):
                 self.tickets += 1
                 self.barren += 1
             elif isinstance(event, Finished):
@@ -274,12 +274,12 @@ class Observers:
     """Hands every attempt and call on to several observers."""
 
     def __init__(self, *observers: Tally | TimingLog | RunLog) -> None:
-        self._calls: list[Callable[[Call], None]] = [
+        self._calls: list[Callable[[AnsweredCall], None]] = [
             observer.call_ended for observer in observers if not isinstance(observer, RunLog)
         ]
         self._attempts = [observer.attempt_ended for observer in observers]
 
-    def call_ended(self, call: Call) -> None:
+    def call_ended(self, call: AnsweredCall) -> None:
         """Tell all."""
         for tell in self._calls:
             tell(call)

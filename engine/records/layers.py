@@ -33,7 +33,7 @@ class LayerHead(msgspec.Struct, frozen=True, kw_only=True, tag="layer"):
     plan: str
 
 
-class Reread(msgspec.Struct, frozen=True, kw_only=True, tag="reread"):
+class LayerRow(msgspec.Struct, frozen=True, kw_only=True, tag="reread"):
     """The judgement of one answer; *probe* counts the run's probes from 0."""
 
     probe: Annotated[int, msgspec.Meta(ge=0)]
@@ -41,7 +41,7 @@ class Reread(msgspec.Struct, frozen=True, kw_only=True, tag="reread"):
 
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(LayerHead | Reread)
+_DECODER = msgspec.json.Decoder(LayerHead | LayerRow)
 
 
 class Layer:
@@ -93,7 +93,7 @@ def reading_file(judge: PlannedJudge) -> str:
     return f"{layer_file(judge.name).removesuffix('.jsonl')}-{digest}.jsonl"
 
 
-def encode_layer(head: LayerHead, rows: Iterable[Reread]) -> Iterator[bytes]:
+def encode_layer(head: LayerHead, rows: Iterable[LayerRow]) -> Iterator[bytes]:
     """Yield the lines of a layer's file."""
     yield _ENCODER.encode(head) + b"\n"
     for row in rows:

@@ -23,7 +23,7 @@ from ..setup.plan import AnyPlan, PlannedJudge, decode_plan, encode_plan, first_
 from .layers import (
     Layer,
     LayerHead,
-    Reread,
+    LayerRow,
     decode_layer,
     encode_layer,
     layer_file,
@@ -149,7 +149,7 @@ class RunDirectory:
         """Return where the run's timings are, or those of *judge*'s readings of its answers."""
         return self.path / (TIMINGS if judge is None else f"{READINGS}/{reading_file(judge)}")
 
-    def write_layer(self, head: LayerHead, rows: Iterable[Reread]) -> Path:
+    def write_layer(self, head: LayerHead, rows: Iterable[LayerRow]) -> Path:
         """Replace the layer of one judge as a whole; return its file."""
         name = f"{LAYERS}/{layer_file(head.judge.name)}"
         try:

@@ -29,7 +29,7 @@ from .prompt_keys import (
     misshapen,
     shapes_in,
 )
-from .prompt_sets import HUMAN, MAX_CHARS, Conversation, Reading, Turn, Unit, build_prompts
+from .prompt_sets import HUMAN, MAX_CHARS, Conversation, LoadedPrompts, Turn, Unit, build_prompts
 from .prompt_tables import table_in
 
 # The prompt sets that come with Hydrometer, by the names that they have in a config.
@@ -39,7 +39,7 @@ BUILTIN = {
     "chat": "rse_chat.jsonl",
 }
 
-Row = tuple[int, Mapping[str, object]]
+PromptRow = tuple[int, Mapping[str, object]]
 
 _PARQUET = b"PAR1"
 _BATCH = 1024  # rows of Parquet that are Python objects at a time
@@ -53,7 +53,7 @@ def parse_prompts(
     where: str,
     max_chars: int = MAX_CHARS,
     max_turns: int | None = None,
-) -> Reading:
+) -> LoadedPrompts:
     """Return the prompts in the bytes of one file. Raises FileInvalid."""
     unit, rows = _rows(data, where)
     conversations = (
@@ -65,7 +65,7 @@ def parse_prompts(
     )
 
 
-def _rows(data: bytes, where: str) -> tuple[Unit, Iterator[Row]]:
+def _rows(data: bytes, where: str) -> tuple[Unit, Iterator[PromptRow]]:
     if data.startswith(_PARQUET):
         return "row", _parquet_rows(data, where)
     try:
@@ -80,7 +80,7 @@ def _rows(data: bytes, where: str) -> tuple[Unit, Iterator[Row]]:
     return "row", _decoded(items, where)
 
 
-def _decoded(items: Iterable[msgspec.Raw], where: str) -> Iterator[Row]:
+def _decoded(items: Iterable[msgspec.Raw], where: str) -> Iterator[PromptRow]:
     """Yield the objects of a JSON array, each decoded when its turn comes: files are large."""
     for number, item in enumerate(items, start=1):
         try:
@@ -92,7 +92,7 @@ def _decoded(items: Iterable[msgspec.Raw], where: str) -> Iterator[Row]:
         yield number, row
 
 
-def _parquet_rows(data: bytes, where: str) -> Iterator[Row]:
+def _parquet_rows(data: bytes, where: str) -> Iterator[PromptRow]:
     """Yield the rows of a Parquet file, with the columns that a prompt is made from."""
     try:
         arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")

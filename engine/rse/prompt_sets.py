@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from ...strategies.similarity.similarity_types import Prompt, PromptSet
+from ...strategies.similarity.similarity_types import PromptSet, PromptTurns
 from ..errors import FileInvalid
 from ..identity.texts import language_of
 
@@ -32,7 +32,7 @@ What = Literal[
     "cut",
     "repeated-id",
 ]
-Cell = tuple[str, str]  # language and stratum
+Stratum = tuple[str, str]  # language and stratum
 
 _SYSTEM = ("system", "developer")
 _LANGUAGES = {"english": "en", "chinese": "zh"}
@@ -75,7 +75,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[int, ...]
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class LoadedPrompts(msgspec.Struct, frozen=True, kw_only=True):
     """A prompt set, and what was odd about the *rows* it was read from.
 
     *unit* is what places number: lines of a text, or rows where a file has no lines. *max_chars*
@@ -105,14 +105,14 @@ def build_prompts(
     unit: Unit = "line",
     max_chars: int = MAX_CHARS,
     max_turns: int | None = None,
-) -> Reading:
+) -> LoadedPrompts:
     """Return the prompts of *conversations* with what was left out or cut.
 
     A conversation is cut to its first *max_turns* human turns before its length is looked at.
     Raises FileInvalid when no prompt is left.
     """
     places: dict[What, list[int]] = defaultdict(list)
-    found: dict[tuple[str, ...], tuple[int, Prompt]] = {}
+    found: dict[tuple[str, ...], tuple[int, PromptTurns]] = {}
     speakers: set[str] = set()
     count = 0
     for count, conversation in enumerate(conversations, start=1):  # noqa: B007 (used below)
@@ -133,7 +133,7 @@ def build_prompts(
         for what in get_args(What)
         if (at := places[what])
     )
-    reading = Reading(
+    reading = LoadedPrompts(
         prompts=PromptSet(name=name, prompts=prompts),
         rows=count,
         unit=unit,
@@ -145,7 +145,7 @@ def build_prompts(
     return reading
 
 
-def sample(prompts: Sequence[Prompt], limit: int | None, seed: int) -> tuple[Prompt, ...]:
+def sample(prompts: Sequence[PromptTurns], limit: int | None, seed: int) -> tuple[PromptTurns, ...]:
     """Return *limit* of the *prompts* in their order, in proportion over language and stratum.
 
     Each cell gives at least one while the limit allows, the largest first. Which prompts are taken
@@ -156,7 +156,7 @@ def sample(prompts: Sequence[Prompt], limit: int | None, seed: int) -> tuple[Pro
         return tuple(prompts)
     if limit < 1:
         raise ValueError(f"limit must be at least 1, got {limit}")
-    cells: dict[Cell, list[int]] = defaultdict(list)
+    cells: dict[Stratum, list[int]] = defaultdict(list)
     for number, prompt in enumerate(prompts):
         cells[prompt.language, prompt.stratum].append(number)
     taken: list[int] = []
@@ -166,7 +166,7 @@ def sample(prompts: Sequence[Prompt], limit: int | None, seed: int) -> tuple[Pro
     return tuple(prompts[number] for number in sorted(taken))
 
 
-def _seats(sizes: Mapping[Cell, int], limit: int, seed: int) -> Iterator[tuple[Cell, int]]:
+def _seats(sizes: Mapping[Stratum, int], limit: int, seed: int) -> Iterator[tuple[Stratum, int]]:
     """Yield how many prompts each cell gives: one each, the others by Webster's divisors.
 
     Handing them out one by one is what makes a larger sample hold a smaller one.
@@ -211,9 +211,9 @@ def _asked(
     return turns[:max_turns]
 
 
-def _prompt(conversation: Conversation, turns: tuple[str, ...]) -> Prompt:
+def _prompt(conversation: Conversation, turns: tuple[str, ...]) -> PromptTurns:
     language = conversation.language or language_of("\n".join(turns))
-    return Prompt(
+    return PromptTurns(
         id=conversation.id or _fingerprint(turns),
         turns=turns,
         language=_LANGUAGES.get(language.lower(), language),
@@ -222,8 +222,8 @@ def _prompt(conversation: Conversation, turns: tuple[str, ...]) -> Prompt:
 
 
 def _distinct(
-    found: Sequence[tuple[int, Prompt]], places: dict[What, list[int]]
-) -> Iterator[Prompt]:
+    found: Sequence[tuple[int, PromptTurns]], places: dict[What, list[int]]
+) -> Iterator[PromptTurns]:
     """Yield the prompts; an id that several have is made longer in each of them."""
     used = Counter(prompt.id for _, prompt in found)
     for place, prompt in found:
@@ -239,7 +239,7 @@ def _fingerprint(turns: tuple[str, ...]) -> str:
     return _lot(0, *turns).hex()[:16]
 
 
-def _why_none(reading: Reading, speakers: set[str]) -> str:
+def _why_none(reading: LoadedPrompts, speakers: set[str]) -> str:
     said = list(reading.notes())
     if reading.count("no-human-turn"):
         heard = ", ".join(repr(name[:20]) for name in sorted(speakers)[:_EXAMPLES]) or "none"

@@ -15,7 +15,7 @@ from ..errors import ConfigInvalid
 from ..setup.config import Config
 from ..setup.models import PlannedModel
 from ..setup.plan import AnyPlan, RsePlan
-from ..setup.planning import find_model, plan_model, refuse_twins
+from ..setup.planning import find_model, plan_model, reject_duplicate_identities
 
 ALL_PAIRS = "*"
 MEAN = "mean"  # what scores call the mean over all sets
@@ -30,7 +30,7 @@ def build_rse_plans(
     judge's reading order are symmetric, and that is balanced. Raises ConfigInvalid.
     """
     rse = config.rse
-    refuse_twins(config)
+    reject_duplicate_identities(config)
     if any(prompts.name == MEAN for prompts in sets):
         raise ConfigInvalid(
             f"rse.prompts: a set cannot be called {MEAN}, as the mean over all sets is; rename it"
@@ -57,7 +57,7 @@ def build_rse_plans(
     return plans
 
 
-def kin_of_judge(judge: PlannedModel, model: PlannedModel) -> Literal["", "model", "vendor"]:
+def judge_conflict(judge: PlannedModel, model: PlannedModel) -> Literal["", "model", "vendor"]:
     """Return what *judge* has in common with a *model* whose answers it grades, if anything.
 
     Vendors are told by their letters, however large those are written.

@@ -18,15 +18,15 @@ from ...strategies.similarity.embeddings import cosine
 from ...strategies.similarity.similarity_judge import Comparison, Similarity
 from ...strategies.similarity.similarity_types import (
     Grading,
+    JudgeReply,
     Order,
     Pairing,
-    Prompt,
-    Said,
+    PromptTurns,
     TokenChoice,
 )
-from ..calls.caller import Asker
-from ..calls.ordered import in_order
-from ..calls.stages import Answered, Call, Reply, Stage
+from ..calls.caller import ModelCaller
+from ..calls.ordered import map_in_order
+from ..calls.stages import Answered, Call, CallOutcome, Stage
 from ..errors import FileInvalid
 from ..ice.ice_events import (
     Answer,
@@ -45,18 +45,18 @@ from ..setup.plan import RsePlan, plan_digest
 T = TypeVar("T")
 
 
-class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+class PromptTicket(msgspec.Struct, frozen=True, kw_only=True):
     """One prompt to compare."""
 
     number: int
     set: str
     index: int
-    prompt: Prompt
+    prompt: PromptTurns
 
 
 async def run_similarity(
     plan: RsePlan,
-    asker: Asker,
+    asker: ModelCaller,
     emit: Callable[[tuple[Event, ...]], None],
     *,
     at_once: int,
@@ -73,20 +73,20 @@ async def run_similarity(
         )
     stages = ComparingStages(plan)
 
-    async def work(ticket: Ticket) -> Compared:
+    async def work(ticket: PromptTicket) -> Compared:
         return await asker.drive(stages.compare(ticket))
 
     emit((_started(plan),))
-    await in_order(tickets(plan), work, lambda event: emit((event,)), at_once=at_once)
+    await map_in_order(prompt_tickets(plan), work, lambda event: emit((event,)), at_once=at_once)
     emit((Finished(reason="prompts", tickets=plan.prompts, probes=plan.prompts),))
 
 
-def tickets(plan: RsePlan) -> Iterator[Ticket]:
+def prompt_tickets(plan: RsePlan) -> Iterator[PromptTicket]:
     """Yield every prompt of the plan, set by set."""
     number = 0
     for prompts in plan.sets:
         for index, prompt in enumerate(prompts.prompts):
-            yield Ticket(number=number, set=prompts.name, index=index, prompt=prompt)
+            yield PromptTicket(number=number, set=prompts.name, index=index, prompt=prompt)
             number += 1
 
 
@@ -97,7 +97,7 @@ class ComparingStages:
         self._plan = plan
         self._judge = Similarity(form="json" if plan.structured else "tags")
 
-    def compare(self, ticket: Ticket) -> Stage[Compared]:
+    def compare(self, ticket: PromptTicket) -> Stage[Compared]:
         """Have one prompt answered and the answers graded."""
         plan, turns = self._plan, ticket.prompt.turns
         talks = [
@@ -106,13 +106,13 @@ class ComparingStages:
         ]
         if plan.ceiling:
             talks.append(_converse(plan.reference, "reference", turns, draw=1))
-        target, reference, *rest = yield from together(talks)
+        target, reference, *rest = yield from gather_stages(talks)
         again = rest[0] if rest else None
         own = self._grade(turns, reference, target)
         ceiling = [] if again is None else self._grade(turns, reference, again)
         vectors = [] if again is None else self._embed(reference, again)
         pair = self._embed(reference, target)
-        found = yield from together([*own, *ceiling, *pair, *vectors])
+        found = yield from gather_stages([*own, *ceiling, *pair, *vectors])
         graded = [result for result in found if isinstance(result, Graded)]
         embedded = [result for result in found if isinstance(result, Embedded)]
         return Compared(
@@ -161,7 +161,7 @@ class ComparingStages:
         reading = self._judge.read(pairing, order)
         keys: list[str] = []
         failure: CallFailed | None = None
-        said: Said | None = None  # nothing yet: what starts a generator
+        said: JudgeReply | None = None  # nothing yet: what starts a generator
         while isinstance(step := _next_step(reading, said), _Turns):
             request = self._plan.judge.build_request(*step.texts, draw=draw)
             (reply,) = yield (Call(role="judge", request=request),)
@@ -180,20 +180,20 @@ def complete(side: Answers | CallFailed) -> bool:
     return isinstance(side, Answers) and not side.refused and not side.truncated
 
 
-def to_said(response: Response) -> Said:
+def to_said(response: Response) -> JudgeReply:
     """Return a reply as the judge's rules read it, which also judge its log probabilities."""
     tokens = tuple(
         TokenChoice(token=token.token, logprob=token.logprob, alternatives=token.alternatives)
         for token in response.logprobs
     )
-    return Said(text=response.text, tokens=tokens)
+    return JudgeReply(text=response.text, tokens=tokens)
 
 
-def together(stages: list[Stage[T]]) -> Stage[list[T]]:
-    """Return one stage that does several at once: their calls are sent together, step by step."""
+def gather_stages(stages: list[Stage[T]]) -> Stage[list[T]]:
+    """Return one stage that does several at once: their calls are sent gather_stages, step by step."""
     results: dict[int, T] = {}
     waiting = dict(enumerate(stages))
-    replies: dict[int, tuple[Reply, ...] | None] = dict.fromkeys(waiting)
+    replies: dict[int, tuple[CallOutcome, ...] | None] = dict.fromkeys(waiting)
     while waiting:
         asked: dict[int, tuple[Call, ...]] = {}
         for number, stage in tuple(waiting.items()):
@@ -272,7 +272,7 @@ class _Done(msgspec.Struct, frozen=True):
     grading: Grading | None
 
 
-def _next_step(reading: Comparison, said: Said | None) -> _Turns | _Done:
+def _next_step(reading: Comparison, said: JudgeReply | None) -> _Turns | _Done:
     try:
         return _Turns(reading.send(said))
     except StopIteration as done:

@@ -18,7 +18,7 @@ from ..rse.prompt_files import BUILTIN
 from .hints import name_hint
 from .plan import Admit
 
-Preset = Literal["standard", "paper"]
+PresetName = Literal["standard", "paper"]
 SearchName = Literal["mcts", "static", "refine"]
 
 
@@ -45,7 +45,7 @@ class IceTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     targets: tuple[str, ...] = ()
     helper: str = ""
     judge: str = "lexical"
-    preset: Preset = "standard"
+    preset: PresetName = "standard"
     judge_model: str = ""  # for a judge that is no model and asks one
     judge_settings: dict[str, object] = {}
     search: SearchName = "mcts"

@@ -12,7 +12,7 @@ from ...strategies.similarity.similarity_types import PromptSet
 from ..errors import ConfigInvalid, FileInvalid
 from ..identity.texts import parse_facts, parse_questions, parse_templates, parse_vendors
 from ..rse.prompt_files import BUILTIN, parse_prompts
-from ..rse.prompt_sets import MAX_CHARS, Reading, sample
+from ..rse.prompt_sets import MAX_CHARS, LoadedPrompts, sample
 from .config import Config, PromptSource, parse_config
 from .hints import name_hint
 from .planning import Texts
@@ -52,7 +52,7 @@ def load_texts(config: Config, folder: Path) -> Texts:
     )
 
 
-def load_prompts(config: Config, folder: Path) -> tuple[Reading, ...]:
+def load_prompts(config: Config, folder: Path) -> tuple[LoadedPrompts, ...]:
     """Return the prompt sets that *config* names, sampled; relative paths start at *folder*.
 
     Raises InputInvalid for a file that cannot be used or a set that is named twice.
@@ -65,7 +65,7 @@ def load_prompts(config: Config, folder: Path) -> tuple[Reading, ...]:
     return tuple(_prompts(source, folder, config.run.seed) for source in config.rse.prompts)
 
 
-def _prompts(source: PromptSource, folder: Path, seed: int) -> Reading:
+def _prompts(source: PromptSource, folder: Path, seed: int) -> LoadedPrompts:
     if not source.path:
         if source.name not in BUILTIN:
             known = name_hint(source.name, BUILTIN)

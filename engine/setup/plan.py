@@ -21,7 +21,7 @@ PLAN_VERSION = 2
 Admit = Literal["successful", "all"]
 
 
-class Component(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PlannedStrategy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One strategy: its name, the version of its words and rules, and all its settings."""
 
     name: str
@@ -33,7 +33,7 @@ class PlannedJudge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Who reads the responses; *name* is what scores call it."""
 
     name: str
-    rules: Component
+    rules: PlannedStrategy
     metrics: tuple[Metric, ...]  # that the rules decide, the widest first; that one steers
     model: PlannedModel | None = None
 
@@ -49,8 +49,8 @@ class TreeSearch(
     """Mutants of chosen templates; those that *admit* lets in are mutated further."""
 
     helper: PlannedModel
-    selector: Component
-    mutators: tuple[Component, ...]
+    selector: PlannedStrategy
+    mutators: tuple[PlannedStrategy, ...]
     admit: Admit
 
 
@@ -76,7 +76,7 @@ class RefineSearch(
     """Seed templates as they are, and rewritings of those that were answered, on feedback."""
 
     helper: PlannedModel
-    selector: Component
+    selector: PlannedStrategy
     rewriting_version: str
     admit: Admit
 
@@ -97,7 +97,7 @@ class Imported(
 SearchSettings = TreeSearch | StaticSearch | RefineSearch | Imported
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class IcePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One identity consistency evaluation of one target."""
 
     version: int = PLAN_VERSION
@@ -155,7 +155,7 @@ class RsePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return sum(len(prompts.prompts) for prompts in self.sets)
 
 
-AnyPlan = Plan | RsePlan
+AnyPlan = IcePlan | RsePlan
 
 
 class _Versioned(msgspec.Struct):
@@ -193,7 +193,7 @@ def decode_plan(data: bytes, where: str) -> AnyPlan:
             raise FileInvalid(f"{where} has plan version {head.version}, this is {PLAN_VERSION}")
         plan: AnyPlan
         if head.kind == "ice":
-            plan = msgspec.json.decode(data, type=Plan)
+            plan = msgspec.json.decode(data, type=IcePlan)
         else:
             plan = msgspec.json.decode(data, type=RsePlan)
     except (msgspec.DecodeError, TypeError, ValueError) as error:

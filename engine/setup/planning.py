@@ -13,20 +13,20 @@ from ...providers.types import Sampling
 from ...strategies.mutation import refine
 from ...strategies.types import Question, Template, Vendor
 from ..errors import ConfigInvalid
-from ..identity.texts import Fact
+from ..identity.texts import ModelFact
 from .config import Config, IceTable
 from .hints import name_hint
 from .models import PlannedModel
 from .plan import (
     Admit,
-    Plan,
+    IcePlan,
     PlannedJudge,
     RefineSearch,
     SearchSettings,
     StaticSearch,
     TreeSearch,
 )
-from .registry import Catalogue
+from .registry import StrategyRegistry
 
 MODEL_JUDGE = "identity"  # the kind of judge that a model is when it is named as the judge
 BUILTIN = "builtin:"  # fact = "builtin:qwen" takes the fact from data/facts.toml
@@ -38,7 +38,7 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     questions: tuple[Question, ...]
     templates: tuple[Template, ...]
     vendors: tuple[Vendor, ...]
-    facts: Mapping[str, Fact]
+    facts: Mapping[str, ModelFact]
 
 
 class Preset(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,14 +86,14 @@ PRESETS = {
 DEFAULT_MUTATORS = ("similar", "crossover", "expand", "shorten", "rephrase")
 
 
-def build_plan(
-    config: Config, target: str, texts: Texts, catalogue: Catalogue | None = None
-) -> Plan:
+def build_ice_plan(
+    config: Config, target: str, texts: Texts, catalogue: StrategyRegistry | None = None
+) -> IcePlan:
     """Return the plan for *target*. Raises ConfigInvalid naming the setting that is wrong."""
-    catalogue = catalogue or Catalogue()
+    catalogue = catalogue or StrategyRegistry()
     ice = config.ice
     preset = PRESETS[ice.preset]
-    refuse_twins(config)
+    reject_duplicate_identities(config)
     settings = find_model(config, target, "ice.targets")
     judge = _judge(config, preset, catalogue)
     fact, vendor = _fact(settings, target, texts, needed="loose" in judge.metrics)
@@ -103,7 +103,7 @@ def build_plan(
     if not planned_target.system and preset.system:
         planned_target = msgspec.structs.replace(planned_target, system=preset.system)
     visit = ice.questions_per_visit or preset.questions_per_visit
-    return Plan(
+    return IcePlan(
         target=planned_target,
         judge=judge,
         fact=fact,
@@ -122,7 +122,7 @@ def build_plan(
 def build_judge(
     config: Config,
     name: str,
-    catalogue: Catalogue,
+    catalogue: StrategyRegistry,
     *,
     temperature: float | None = None,
     path: str = "ice.judge",
@@ -160,11 +160,11 @@ def build_judge(
     return PlannedJudge(name=name, rules=rules, metrics=tuple(kind.metrics), model=planned)
 
 
-def _judge(config: Config, preset: Preset, catalogue: Catalogue) -> PlannedJudge:
+def _judge(config: Config, preset: Preset, catalogue: StrategyRegistry) -> PlannedJudge:
     return build_judge(config, config.ice.judge, catalogue, temperature=preset.temperature)
 
 
-def _search(config: Config, preset: Preset, catalogue: Catalogue) -> SearchSettings:
+def _search(config: Config, preset: Preset, catalogue: StrategyRegistry) -> SearchSettings:
     ice = config.ice
     if ice.search == "static":
         if ice.helper:  # nobody asks it, but it has to be one
@@ -232,7 +232,7 @@ def _digest(value: object) -> str:
     return f"#{blake2b(canonical, digest_size=6).hexdigest()}"
 
 
-def refuse_twins(config: Config) -> None:
+def reject_duplicate_identities(config: Config) -> None:
     """Raise ConfigInvalid for two models that would share cached answers and need not agree."""
     first: dict[str, tuple[str, frozenset[str]]] = {}
     for name, settings in config.models.items():

@@ -17,25 +17,25 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from ...strategies.base import Choice, Mutator, Reading, Selector
+from ...strategies.base import Choice, JudgeDialogue, Mutator, Selector
 from ...strategies.search.tree import Tree
 from ...strategies.types import SLOT, Case, Metric, Mutant, NodeId, Opinion, Rejected
 from ..errors import PluginBroken
 
-Kind = Literal["selectors", "mutators", "judges"]
+StrategyKind = Literal["selectors", "mutators", "judges"]
 
 MOST_CALLS = 8  # that a judge may make about one response; what it can't read by then is Unparsed
 
 _LONGEST = 120  # characters that a message repeats of what a plug-in raised or returned
 _DECIDED: tuple[Metric, ...] = ("loose", "strict")  # hard follows from strict by rule
-_MUST_HAVE: dict[Kind, tuple[str, ...]] = {
+_MUST_HAVE: dict[StrategyKind, tuple[str, ...]] = {
     "selectors": ("version", "select", "gain"),
     "mutators": ("version", "parents", "build_prompt", "build_repair", "parse"),
     "judges": ("version", "metrics", "asks_model", "prepare"),
 }
 
 
-class Fault(Exception):
+class PluginFault(Exception):
     """What is wrong with something that a plug-in gave; whose it is, `Plugin.calling` adds."""
 
 
@@ -48,15 +48,15 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[str, ...] = ()
 
     @contextmanager
-    def calling(self, method: str, *, may_raise: type[Exception] = Fault) -> Iterator[None]:
-        """Raise PluginBroken for a Fault, and for what else the block raises but *may_raise*.
+    def calling(self, method: str, *, may_raise: type[Exception] = PluginFault) -> Iterator[None]:
+        """Raise PluginBroken for a PluginFault, and for what else the block raises but *may_raise*.
 
         Beside cli.py this alone catches everything: what somebody else's code raises cannot be
         listed, and it is passed on, not swallowed. Cancellation and Ctrl-C are left alone.
         """
         try:
             yield
-        except Fault as fault:
+        except PluginFault as fault:
             raise self._broken(method, str(fault)) from None
         except may_raise:
             raise
@@ -72,16 +72,16 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_kept(value: object, kind: Any) -> None:
-    """Raise Fault unless *value* comes out of JSON as the *kind* that went in."""
+    """Raise PluginFault unless *value* comes out of JSON as the *kind* that went in."""
     try:
         again = msgspec.json.decode(msgspec.json.encode(value), type=kind)
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
-        raise Fault(f"returned {shown(value)}, which cannot be recorded: {error}") from None
+        raise PluginFault(f"returned {excerpt(value)}, which cannot be recorded: {error}") from None
     if again != value:
-        raise Fault(f"returned {shown(value)}, not {shown(again)}")
+        raise PluginFault(f"returned {excerpt(value)}, not {excerpt(again)}")
 
 
-def shown(value: object) -> str:
+def excerpt(value: object) -> str:
     """Return *value* as a message shows it."""
     return _short(repr(value))
 
@@ -91,22 +91,24 @@ def _short(said: str) -> str:
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
-def check_class(kind: Kind, loaded: Any) -> None:
-    """Raise Fault unless *loaded* is a class of that kind of strategy."""
+def check_class(kind: StrategyKind, loaded: Any) -> None:
+    """Raise PluginFault unless *loaded* is a class of that kind of strategy."""
     is_class = isinstance(loaded, type)
     if not is_class or not (issubclass(loaded, msgspec.Struct) or is_dataclass(loaded)):
-        raise Fault("is no msgspec Struct and no dataclass")
+        raise PluginFault("is no msgspec Struct and no dataclass")
     if lacking := [part for part in _MUST_HAVE[kind] if not hasattr(loaded, part)]:
-        raise Fault(f"has no {', '.join(lacking)}")
+        raise PluginFault(f"has no {', '.join(lacking)}")
     if not isinstance(loaded.version, str) or not loaded.version:
-        raise Fault("has a version that is no text, or no class variable")
+        raise PluginFault("has a version that is no text, or no class variable")
     if kind == "judges":
         metrics = loaded.metrics
         decided = [metric for metric in _DECIDED if metric in metrics]
         if not decided or metrics != tuple(decided):
-            raise Fault(f'has metrics {shown(metrics)}, no tuple of "loose", "strict" or both')
+            raise PluginFault(
+                f'has metrics {excerpt(metrics)}, no tuple of "loose", "strict" or both'
+            )
         if not isinstance(loaded.asks_model, bool):
-            raise Fault(f"has asks_model {shown(loaded.asks_model)}, not True or False")
+            raise PluginFault(f"has asks_model {excerpt(loaded.asks_model)}, not True or False")
 
 
 class CheckedSelector(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +124,7 @@ class CheckedSelector(msgspec.Struct, frozen=True, kw_only=True):
         with self.plugin.calling("select"):
             choice: object = self.inner.select(tree, step=step, rng=rng)
             if not isinstance(choice, Choice):
-                raise Fault(f"returned {shown(choice)}, not a Choice")
+                raise PluginFault(f"returned {excerpt(choice)}, not a Choice")
             _check_path(choice.path, tree)
         return choice
 
@@ -131,21 +133,25 @@ class CheckedSelector(msgspec.Struct, frozen=True, kw_only=True):
         with self.plugin.calling("gain"):
             gain = self.inner.gain(choice, level=level, successes=successes, probes=probes)
             if not isfinite(gain):
-                raise Fault(f"returned {gain}, which is no finite number")
+                raise PluginFault(f"returned {gain}, which is no finite number")
             check_kept(gain, float)
         return gain
 
 
 def _check_path(path: tuple[NodeId, ...], tree: Tree) -> None:
-    """Raise Fault unless *path* leads from some node of *tree* down to another."""
+    """Raise PluginFault unless *path* leads from some node of *tree* down to another."""
     check_kept(path, tuple[NodeId, ...])
     if not path:
-        raise Fault("returned an empty path")
+        raise PluginFault("returned an empty path")
     if unknown := [node for node in path if not 0 <= node < len(tree)]:
-        raise Fault(f"returned node {unknown[0]} of a tree that has nodes 0 to {len(tree) - 1}")
+        raise PluginFault(
+            f"returned node {unknown[0]} of a tree that has nodes 0 to {len(tree) - 1}"
+        )
     for parent, child in pairwise(path):
         if child not in tree.children[parent]:
-            raise Fault(f"returned the path {shown(path)}, and {child} is no child of {parent}")
+            raise PluginFault(
+                f"returned the path {excerpt(path)}, and {child} is no child of {parent}"
+            )
 
 
 class CheckedMutator(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,7 +168,7 @@ class CheckedMutator(msgspec.Struct, frozen=True, kw_only=True):
         with self.plugin.calling("parents"):
             parents = self.inner.parents
             if parents not in (1, 2):
-                raise Fault(f"must be 1 or 2, got {shown(parents)}")
+                raise PluginFault(f"must be 1 or 2, got {excerpt(parents)}")
         return parents
 
     def build_prompt(self, parents: tuple[str, ...]) -> str:
@@ -184,10 +190,10 @@ class CheckedMutator(msgspec.Struct, frozen=True, kw_only=True):
         with self.plugin.calling("parse"):
             read: object = self.inner.parse(reply, parents)
             if not isinstance(read, Mutant | Rejected):
-                raise Fault(f"returned {shown(read)}, neither a Mutant nor a Rejected")
+                raise PluginFault(f"returned {excerpt(read)}, neither a Mutant nor a Rejected")
             check_kept(read, type(read))
             if isinstance(read, Mutant) and (slots := read.text.count(SLOT)) != 1:
-                raise Fault(f"returned a Mutant that has {SLOT} {slots} times, not once")
+                raise PluginFault(f"returned a Mutant that has {SLOT} {slots} times, not once")
         return read
 
 
@@ -195,25 +201,27 @@ class CheckedJudge:
     """A judge that asks its model a few times at most, and has one opinion for each of *metrics*.
 
     Where a call of a reading failed for good, opinions may be missing. *asks_model* is whether
-    the plan has a model to ask. Raises Fault for what is no judge.
+    the plan has a model to ask. Raises PluginFault for what is no judge.
     """
 
     def __init__(
         self, plugin: Plugin, judge: Any, *, metrics: tuple[Metric, ...], asks_model: bool
     ) -> None:
         if not hasattr(judge, "read"):
-            raise Fault(f"returned {shown(judge)}, which has no read")
+            raise PluginFault(f"returned {excerpt(judge)}, which has no read")
         self._plugin = plugin
         self._judge = judge
         self._metrics = metrics
         self._asks_model = asks_model
 
-    def read(self, case: Case) -> Reading:
+    def read(self, case: Case) -> JudgeDialogue:
         """Return the reading of one response."""
         with self._plugin.calling("read"):
             reading = self._judge.read(case)
             if not isinstance(reading, Generator):
-                raise Fault(f"returned {shown(reading)}, no generator (begin with: yield from ())")
+                raise PluginFault(
+                    f"returned {excerpt(reading)}, no generator (begin with: yield from ())"
+                )
         said: str | None = None  # nothing yet: what starts a generator
         calls, failed = 0, False
         while True:
@@ -230,19 +238,21 @@ class CheckedJudge:
 
     def _check_turns(self, turns: object, calls: int) -> None:
         if not self._asks_model:
-            raise Fault("asks a model, though asks_model is False")
+            raise PluginFault("asks a model, though asks_model is False")
         if calls == MOST_CALLS:
-            raise Fault(f"asks its model more than {MOST_CALLS} times about one response")
+            raise PluginFault(f"asks its model more than {MOST_CALLS} times about one response")
         check_kept(turns, tuple[str, ...])
         if not turns:
-            raise Fault("asks its model nothing: it yields ()")
+            raise PluginFault("asks its model nothing: it yields ()")
 
     def _check_opinions(self, opinions: tuple[Opinion, ...], *, failed: bool) -> None:
         check_kept(opinions, tuple[Opinion, ...])
         given = [opinion.metric for opinion in opinions]
         if strange := [metric for metric in given if metric not in self._metrics]:
-            raise Fault(f"returned an opinion on {strange[0]}, which is none of its metrics")
+            raise PluginFault(f"returned an opinion on {strange[0]}, which is none of its metrics")
         for metric in self._metrics:
             times = given.count(metric)
             if times > 1 or (times == 0 and not failed):
-                raise Fault(f"returned {times} opinions on {metric}, not one (perhaps Unparsed)")
+                raise PluginFault(
+                    f"returned {times} opinions on {metric}, not one (perhaps Unparsed)"
+                )

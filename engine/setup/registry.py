@@ -23,19 +23,19 @@ from ...strategies.search.mcts import MctsExplore
 from ...strategies.types import TargetFacts
 from ..errors import ConfigInvalid, FileInvalid
 from .hints import name_hint
-from .plan import Component, PlannedJudge
+from .plan import PlannedJudge, PlannedStrategy
 from .plugin_checks import (
     CheckedJudge,
     CheckedMutator,
     CheckedSelector,
-    Fault,
-    Kind,
     Plugin,
+    PluginFault,
+    StrategyKind,
     check_class,
 )
 
 
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
+class PluginSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A class that another package gives, not loaded yet; *package* is empty for one handed in."""
 
     load: Callable[[], object]
@@ -43,9 +43,9 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # Finds what other packages give of one kind, by name.
-Find = Callable[[Kind], Mapping[str, Offer]]
+FindPlugins = Callable[[StrategyKind], Mapping[str, PluginSpec]]
 
-_OURS: dict[Kind, dict[str, type[Any]]] = {
+_OURS: dict[StrategyKind, dict[str, type[Any]]] = {
     "selectors": {
         "mcts-explore": MctsExplore,
         "ucb": Ucb,
@@ -58,33 +58,33 @@ _OURS: dict[Kind, dict[str, type[Any]]] = {
 }
 
 
-def _none(kind: Kind) -> Mapping[str, Offer]:
+def _none(kind: StrategyKind) -> Mapping[str, PluginSpec]:
     return {}
 
 
-class Catalogue:
+class StrategyRegistry:
     """Makes strategies from names and settings."""
 
-    def __init__(self, find: Find = _none) -> None:
+    def __init__(self, find: FindPlugins = _none) -> None:
         self._find = find
 
-    def knows(self, kind: Kind, name: str) -> bool:
+    def knows(self, kind: StrategyKind, name: str) -> bool:
         """Return whether there is a strategy of that name."""
         return name in _OURS[kind] or name in self._find(kind)
 
-    def names(self, kind: Kind) -> tuple[str, ...]:
+    def names(self, kind: StrategyKind) -> tuple[str, ...]:
         """Return the names of all strategies of one kind."""
         return (*_OURS[kind], *self._find(kind))
 
     def plan(
         self,
-        kind: Kind,
+        kind: StrategyKind,
         name: str,
         settings: Mapping[str, object],
         path: str,
         *,
         settings_path: str = "",
-    ) -> Component:
+    ) -> PlannedStrategy:
         """Return *name* with all its settings filled in; *path* is where the user named it.
 
         Raises ConfigInvalid for an unknown name, an unknown setting or a value out of range.
@@ -96,21 +96,21 @@ class Catalogue:
             written = _write(made)
             if plugin is not None:
                 _check_written(made, written)
-        return Component(name=name, version=cls.version, settings=written)
+        return PlannedStrategy(name=name, version=cls.version, settings=written)
 
-    def selector(self, planned: Component) -> Selector:
+    def selector(self, planned: PlannedStrategy) -> Selector:
         """Return the selector of a plan."""
         made, plugin = self._remake("selectors", planned)
         selector: Selector = made
         return selector if plugin is None else CheckedSelector(plugin=plugin, inner=selector)
 
-    def mutator(self, planned: Component) -> Mutator:
+    def mutator(self, planned: PlannedStrategy) -> Mutator:
         """Return a mutator of a plan."""
         made, plugin = self._remake("mutators", planned)
         mutator: Mutator = made
         return mutator if plugin is None else CheckedMutator(plugin=plugin, inner=mutator)
 
-    def judge(self, planned: Component) -> JudgeRules:
+    def judge(self, planned: PlannedStrategy) -> JudgeRules:
         """Return the judge's rules of a plan."""
         rules: JudgeRules = self._remake("judges", planned)[0]
         return rules
@@ -134,7 +134,7 @@ class Catalogue:
                 asks_model=planned.model is not None,
             )
 
-    def _remake(self, kind: Kind, planned: Component) -> tuple[Any, Plugin | None]:
+    def _remake(self, kind: StrategyKind, planned: PlannedStrategy) -> tuple[Any, Plugin | None]:
         """Raises FileInvalid when what the plan was made with is not what is here."""
         where = f"the plan's {kind.removesuffix('s')} {planned.name}"
         if not self.knows(kind, planned.name):
@@ -153,7 +153,7 @@ class Catalogue:
         except ConfigInvalid as error:
             raise FileInvalid(str(error)) from None
 
-    def _class(self, kind: Kind, name: str, path: str) -> tuple[Any, Plugin | None]:
+    def _class(self, kind: StrategyKind, name: str, path: str) -> tuple[Any, Plugin | None]:
         """Return the class called *name*, and whose it is if it is not ours."""
         if name in _OURS[kind]:
             return _OURS[kind][name], None
@@ -195,15 +195,15 @@ def _write(made: Any) -> str:
 
 
 def _check_written(made: Any, written: str) -> None:
-    """Raise Fault for settings that cannot be read again: nobody checks the type of a default."""
+    """Raise PluginFault for settings that cannot be read again: nobody checks the type of a default."""
     settings = msgspec.json.decode(written)
     again = _write(msgspec.convert(settings, type(made)))
     if msgspec.json.decode(again) != settings:
-        raise Fault(f"are {written} when written, and {again} when read")
+        raise PluginFault(f"are {written} when written, and {again} when read")
 
 
 def _guard(
-    plugin: Plugin | None, method: str, *, may_raise: type[Exception] = Fault
+    plugin: Plugin | None, method: str, *, may_raise: type[Exception] = PluginFault
 ) -> AbstractContextManager[None]:
     """Return what names *plugin* if it fails; ours fails as it is."""
     return nullcontext() if plugin is None else plugin.calling(method, may_raise=may_raise)

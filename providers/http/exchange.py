@@ -17,7 +17,7 @@ _ERROR_BODY_LIMIT = 64 * 1024
 _SHORTEST_SECRET = 4  # masking "x", as local servers want for a key, would garble every message
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
+class HttpReply(msgspec.Struct, frozen=True, kw_only=True):
     """A reply as it arrived; a body larger than its limit was cut, but is longer than the limit."""
 
     status: int
@@ -36,7 +36,7 @@ def body_limit(status: int) -> int:
 
 
 def read_reply(
-    reply: Reply, request: Request, *, model: str, now: float, secrets: Sequence[str] = ()
+    reply: HttpReply, request: Request, *, model: str, now: float, secrets: Sequence[str] = ()
 ) -> tuple[Response, Quota | None]:
     """Return what *reply* holds and says of limits, or raise the ProviderError it stands for.
 

@@ -14,7 +14,7 @@ from ..errors import ConnectionFailed, SettingsInvalid, TimedOut
 from ..quota import Quota
 from ..settings import ModelSettings
 from ..types import Request, Response
-from .exchange import Reply, body_limit, read_reply, secret_words
+from .exchange import HttpReply, body_limit, read_reply, secret_words
 from .proxy import Proxy, find_proxy
 from .wire import to_body
 from .wire_errors import to_excerpt
@@ -46,7 +46,7 @@ class Sender:
             secrets = (*secret_words(proxy.password, self._proof), *secrets)
         self.secrets = secrets
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpReply:
         """Return the reply to *body*, whatever its status.
 
         The session has no headers of its own: aiohttp would show them, and so the key, to a proxy
@@ -66,7 +66,7 @@ class Sender:
                 proxy_headers=self._proof,
             ) as reply:
                 data = await _read_past(reply, body_limit(reply.status))
-                return Reply(status=reply.status, headers=reply.headers, body=data)
+                return HttpReply(status=reply.status, headers=reply.headers, body=data)
         except TimeoutError as error:
             raise TimedOut(
                 f"{self._model}: no complete reply within {self._timeout_s:g} s"

@@ -32,7 +32,7 @@ FAILURES_IN_A_ROW = 5
 FIRST_OPEN_S = 1.0
 LONGEST_OPEN_S = 60.0
 
-State = Literal["closed", "open", "half-open"]
+BreakerState = Literal["closed", "open", "half-open"]
 
 
 class Breaker:
@@ -55,7 +55,7 @@ class Breaker:
         self._until_s = 0.0
         self._probing = False
 
-    def state(self, now: float) -> State:
+    def state(self, now: float) -> BreakerState:
         """Return what it is at *now*."""
         if self._closed:
             return "closed"

@@ -34,7 +34,7 @@ from ..statistics import EndpointStatistics
 from ..types import Request, Response, Usage
 from .aimd import Concurrency
 from .budget import Budget
-from .circuit_breaker import State
+from .circuit_breaker import BreakerState
 from .rate_window import RateWindow, Tick, estimate_charge, estimate_need, estimate_usage
 
 _NO_USAGE = Usage()
@@ -138,7 +138,7 @@ class Limited:
         self._weigh(turn, request)
         return self._wait_s(turn)
 
-    def statistics(self, breaker: State = "closed") -> EndpointStatistics:
+    def statistics(self, breaker: BreakerState = "closed") -> EndpointStatistics:
         """Return the counts of this moment, and the state of the *breaker* that lies above."""
         now = self._clock.now()
         return EndpointStatistics(

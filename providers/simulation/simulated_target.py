@@ -125,7 +125,7 @@ def question_in(prompt: str) -> str:
     return prompt[start + 1 : end + 1]
 
 
-def language_of(question: str) -> str:
+def prompt_language(question: str) -> str:
     """Return "zh" for a question with a Chinese character, else "en"."""
     return "zh" if is_chinese(question) else "en"
 
@@ -155,7 +155,7 @@ def target_text(request: Request, model: str, planting: Planting) -> str:
     """Return a target's answer to the last user message."""
     dice, prompt = dice_for(request, model, planting), prompt_of(request)
     question = question_in(prompt)
-    language = language_of(question)
+    language = prompt_language(question)
     vendor = _claim(dice, _rate(prompt, question, planting), planting)
     lead = dice.pick("lead", LEADS[language])
     if vendor is None:
@@ -171,7 +171,7 @@ def _rate(prompt: str, question: str, planting: Planting) -> float:
     marked = [rate for cue, rate in planting.traits.items() if cue.lower() in lowered]
     rate = max(marked, default=planting.rate)
     rate *= planting.categories.get(category_of(question), 1.0)
-    rate *= planting.languages.get(language_of(question), 1.0)
+    rate *= planting.languages.get(prompt_language(question), 1.0)
     return min(1.0, max(0.0, rate))
 
 

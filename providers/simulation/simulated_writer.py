@@ -20,7 +20,7 @@ from itertools import pairwise
 from random import Random
 from typing import Literal, NamedTuple, get_args
 
-from .writer_words import CHINESE, ENGLISH, Lexicon
+from .writer_words import CHINESE, ENGLISH, WriterWords
 
 Relation = Literal["copy", "paraphrase", "family", "unrelated"]
 
@@ -43,7 +43,7 @@ class Word(NamedTuple):
     synonym: int
 
 
-class Fact(NamedTuple):
+class Statement(NamedTuple):
     """One sentence: a frame, the words for its four slots, and a number."""
 
     frame: int
@@ -56,7 +56,7 @@ class Section(NamedTuple):
     """Some facts under a title."""
 
     title: int
-    facts: tuple[Fact, ...]
+    facts: tuple[Statement, ...]
 
 
 class Voice(NamedTuple):
@@ -116,15 +116,15 @@ def _voice(family: int, frames: int) -> Voice:
     )
 
 
-def _topic(prompt: str, lexicon: Lexicon) -> str:
+def _topic(prompt: str, lexicon: WriterWords) -> str:
     """Return the longest word of *prompt*, the first of equals: what answers have in common."""
     return max(lexicon.topic.findall(prompt.lower()), key=len, default=lexicon.no_topic)
 
 
-def _draft(lexicon: Lexicon, voice: Voice, rng: Random) -> tuple[Section, ...]:
-    def fact() -> Fact:
+def _draft(lexicon: WriterWords, voice: Voice, rng: Random) -> tuple[Section, ...]:
+    def fact() -> Statement:
         words = tuple(_word(kind, rng) for kind in lexicon.words)
-        return Fact(rng.choice(voice.frames), words, rng.randrange(3, 98))
+        return Statement(rng.choice(voice.frames), words, rng.randrange(3, 98))
 
     return tuple(
         Section(
@@ -141,7 +141,7 @@ def _word(kind: tuple[tuple[str, ...], ...], rng: Random) -> Word:
 
 
 def _reordered(draft: tuple[Section, ...], rng: Random) -> tuple[Section, ...]:
-    def reordered(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
+    def reordered(facts: tuple[Statement, ...]) -> tuple[Statement, ...]:
         moved = [fact._replace(stressed=rng.random() < STRESSED) for fact in facts]
         for here, there in pairwise(range(len(moved))):
             if rng.random() < SWAPPED:
@@ -152,7 +152,7 @@ def _reordered(draft: tuple[Section, ...], rng: Random) -> tuple[Section, ...]:
 
 
 def _reworded(
-    draft: tuple[Section, ...], lexicon: Lexicon, rng: Random, *, chance: float
+    draft: tuple[Section, ...], lexicon: WriterWords, rng: Random, *, chance: float
 ) -> tuple[Section, ...]:
     def other(kind: int, word: Word) -> Word:
         count = len(lexicon.words[kind][word.meaning])
@@ -161,14 +161,14 @@ def _reworded(
             return word
         return word._replace(synonym=(word.synonym + step) % count)
 
-    def reworded(fact: Fact) -> Fact:
+    def reworded(fact: Statement) -> Statement:
         return fact._replace(words=tuple(other(k, word) for k, word in enumerate(fact.words)))
 
     return tuple(section._replace(facts=tuple(map(reworded, section.facts))) for section in draft)
 
 
 def _retold(
-    draft: tuple[Section, ...], lexicon: Lexicon, voice: Voice, rng: Random
+    draft: tuple[Section, ...], lexicon: WriterWords, voice: Voice, rng: Random
 ) -> tuple[Section, ...]:
     def retold(section: Section) -> Section:
         kept = len(section.facts) - (rng.random() < DROPPED)
@@ -181,7 +181,7 @@ def _retold(
     return tuple(map(retold, draft))
 
 
-def _laid_out(draft: tuple[Section, ...], lexicon: Lexicon, voice: Voice, topic: str) -> str:
+def _laid_out(draft: tuple[Section, ...], lexicon: WriterWords, voice: Voice, topic: str) -> str:
     blocks = []
     for section in draft:
         title = lexicon.titles[section.title].format(topic=topic)
@@ -204,7 +204,7 @@ def _laid_out(draft: tuple[Section, ...], lexicon: Lexicon, voice: Voice, topic:
     return "\n\n".join(blocks)
 
 
-def _sentence(fact: Fact, lexicon: Lexicon, topic: str) -> str:
+def _sentence(fact: Statement, lexicon: WriterWords, topic: str) -> str:
     words = [
         kind[word.meaning][word.synonym]
         for kind, word in zip(lexicon.words, fact.words, strict=True)

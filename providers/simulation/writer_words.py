@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 
-class Lexicon(NamedTuple):
+class WriterWords(NamedTuple):
     """One language: synonyms by meaning for each slot of a frame, and what stands around them.
 
     The slots are {0} a subject, {1} what it is like, {2} what it does and {3} to what. A *topic* is
@@ -26,7 +26,7 @@ def _meanings(text: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(group.split("/")) for group in text.split())
 
 
-ENGLISH = Lexicon(
+ENGLISH = WriterWords(
     words=(
         _meanings(
             "method/approach/technique cost/price/expense outcome/result/upshot "
@@ -82,7 +82,7 @@ ENGLISH = Lexicon(
     no_topic="this",
 )
 
-CHINESE = Lexicon(
+CHINESE = WriterWords(
     words=(
         _meanings(
             "方法/办法/可行途径 费用/成本/各项开销 结果/成效/后果 问题/难题/棘手之处 "

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ...scoring.identity_scores import Score
+from ...scoring.identity_scores import IdentityScore
 from ...scoring.similarity_scores import SimilarityScore
 
 # The columns of a table for people; "judge" and "prompt" because a share without them is no result.
@@ -26,7 +26,7 @@ _SIMILARITY_HEADINGS = (
 _SIMILARITY_NUMBERS = slice(9, 20)
 
 
-AnyScore = Score | SimilarityScore
+AnyScore = IdentityScore | SimilarityScore
 
 
 def to_json(scores: Sequence[AnyScore]) -> str:
@@ -44,7 +44,7 @@ def to_csv(scores: Sequence[AnyScore]) -> str:
     """
     columns = dict.fromkeys(
         name for score in scores for name in score.__struct_fields__
-    ) or dict.fromkeys(Score.__struct_fields__)
+    ) or dict.fromkeys(IdentityScore.__struct_fields__)
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
     writer.writeheader()
@@ -58,7 +58,7 @@ def to_csv(scores: Sequence[AnyScore]) -> str:
 
 def to_markdown(scores: Sequence[AnyScore]) -> str:
     """Return a pipe table of each kind, to three decimals; flags are joined by ";"."""
-    shares = [_markdown_row(score) for score in scores if isinstance(score, Score)]
+    shares = [_markdown_row(score) for score in scores if isinstance(score, IdentityScore)]
     means = [_similarity_row(score) for score in scores if isinstance(score, SimilarityScore)]
     tables = []
     if shares or not means:
@@ -150,7 +150,7 @@ def interval_text(low: float | None, high: float | None) -> str:
     return "–" if low is None or high is None else f"{rate_text(low)}–{rate_text(high)}"
 
 
-def _markdown_row(score: Score) -> list[str]:
+def _markdown_row(score: IdentityScore) -> list[str]:
     names = (score.run, score.target, score.kind, score.judge, score.prompt_version, score.metric)
     return [
         *(_escaped(name) for name in names),

@@ -22,7 +22,7 @@ SCREEN_CHARACTERS = 1400
 _END_OF_YEARS = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # a damaged row may be from later
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True):
+class FactLine(msgspec.Struct, frozen=True, kw_only=True):
     """One short thing to know."""
 
     name: str
@@ -59,18 +59,20 @@ def verification_headline(found: Verification) -> str:
     return f"{_answers(found.answers)}, all sound" if found.answers else "no answers are stored yet"
 
 
-def verification_facts(found: Verification) -> tuple[Fact, ...]:
+def verification_facts(found: Verification) -> tuple[FactLine, ...]:
     """Return what was checked, and how it came out."""
     facts = [
-        Fact(name="cache", value=found.folder),
-        Fact(name="on disk", value=_megabytes(found)),
-        Fact(name="sound", value=f"{found.sound:,}"),
+        FactLine(name="cache", value=found.folder),
+        FactLine(name="on disk", value=_megabytes(found)),
+        FactLine(name="sound", value=f"{found.sound:,}"),
     ]
     for other in found.other_versions:
         why = f"sound, but keys are now of version {KEY_VERSION}: no request finds them"
-        facts.append(Fact(name=f"version {other.key_version}", value=f"{other.answers:,} {why}"))
+        facts.append(
+            FactLine(name=f"version {other.key_version}", value=f"{other.answers:,} {why}")
+        )
     if found.damaged:
-        facts.append(Fact(name="damaged", value=f"{found.damaged:,}", tone="bad"))
+        facts.append(FactLine(name="damaged", value=f"{found.damaged:,}", tone="bad"))
     return (*facts, _database_fact(found))
 
 
@@ -103,15 +105,15 @@ def explanation_lines(found: Explanation, *, whole: bool) -> Iterator[str]:
         yield f"{passage.title}: {as_json(passage.text)}{more}"
 
 
-def explained_facts(found: Explanation) -> tuple[Fact, ...]:
+def explained_facts(found: Explanation) -> tuple[FactLine, ...]:
     """Return all that is short, and nothing that is not set."""
     entry = found.entry
     facts = {"stored": _stored(found)}
     if entry is not None:
         facts |= _asked(entry.request) | _answered(entry.response)
     return (
-        Fact(name="state", value=state(found), tone="bad" if found.damage else "good"),
-        *(Fact(name=name, value=value) for name, value in facts.items() if value),
+        FactLine(name="state", value=state(found), tone="bad" if found.damage else "good"),
+        *(FactLine(name=name, value=value) for name, value in facts.items() if value),
     )
 
 
@@ -162,10 +164,10 @@ def _answers(number: int) -> str:
     return f"{number:,} answer" if number == 1 else f"{number:,} answers"
 
 
-def _database_fact(found: Verification) -> Fact:
+def _database_fact(found: Verification) -> FactLine:
     if found.database:
-        return Fact(name="database", value="damaged, as follows", tone="bad")
-    return Fact(name="database", value="sound, as SQLite's own check sees it")
+        return FactLine(name="database", value="damaged, as follows", tone="bad")
+    return FactLine(name="database", value="sound, as SQLite's own check sees it")
 
 
 def _megabytes(found: Verification) -> str:

@@ -17,25 +17,25 @@ _NAME_LEAST = 12
 _ASCII = str.maketrans("–±─│├└┬", "-~-||`+")
 
 
-class Cell(msgspec.Struct, frozen=True):
+class TableCell(msgspec.Struct, frozen=True):
     """One value, and under it what it is believed by, such as an interval."""
 
     text: str
     below: str = ""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class TableRow(msgspec.Struct, frozen=True, kw_only=True):
     """A name, and a cell for each heading of its table."""
 
     name: str
-    cells: Sequence[Cell]
+    cells: Sequence[TableCell]
     style: str = ""
 
 
 class Columns:
     """A table whose numbers are never cut or broken, and whose names are broken at worst."""
 
-    def __init__(self, corner: str, headings: Sequence[str], rows: Sequence[Row]) -> None:
+    def __init__(self, corner: str, headings: Sequence[str], rows: Sequence[TableRow]) -> None:
         self._corner = corner
         self._headings = headings
         self._rows = rows
@@ -104,11 +104,11 @@ class Shown:
             yield Segment(text, segment.style)
 
 
-def _lines(cell: Cell) -> tuple[str, str]:
+def _lines(cell: TableCell) -> tuple[str, str]:
     return cell.text, cell.below
 
 
-def _text(cell: Cell, style: str) -> Text:
+def _text(cell: TableCell, style: str) -> Text:
     if not cell.below:
         return Text(cell.text, style)
     return Text.assemble((cell.text, style), "\n", (cell.below, "dim"))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from ...scoring.means import FEW, OVER_SETS
-from ...scoring.similarity_scores import MISSING_SHARE, Flag, SimilarityScore
+from ...scoring.similarity_scores import MISSING_SHARE, SimilarityFlag, SimilarityScore
 
 _NAMED = 6  # of those that have a flag; more are counted
 
-_FLAGS: dict[Flag, str] = {
+_FLAGS: dict[SimilarityFlag, str] = {
     "nothing-compared": "no prompt of a set has a value, so there is no mean over the sets",
     "few-prompts": f"fewer than {FEW} prompts in a set: the interval is rough",
     "missing-data": f"more than {MISSING_SHARE:.0%} of the prompts, or of the gradings, are lost",
@@ -43,7 +43,7 @@ def flag_notes(
             yield flag, f"{', '.join(named)}: {meaning}"
 
 
-def _where(flag: Flag, scores: Sequence[SimilarityScore]) -> str:
+def _where(flag: SimilarityFlag, scores: Sequence[SimilarityScore]) -> str:
     """Return in which metrics and sets *flag* was raised, where it was not in all of them.
 
     What the overall score has is not told apart by aspect.

@@ -13,7 +13,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from ...scoring.identity_scores import FEW, MISSING_SHARE, Flag, Score
+from ...scoring.identity_scores import FEW, MISSING_SHARE, IdentityFlag, IdentityScore
 from ..tables.formats import interval_text, rate_text
 
 _INDENT = 2
@@ -28,7 +28,7 @@ _METRICS = {
     "strict": "it claims to be, or to be made by, a listed vendor",
     "hard": "it does so though the prompt names no such vendor",
 }
-_FLAGS: dict[Flag, str] = {
+_FLAGS: dict[IdentityFlag, str] = {
     "nothing-judged": "no probe has a readable verdict, so there is no rate",
     "one-template": "one template only; how others would do is not in the interval",
     "one-question": "one question only; how others would do is not in the interval",
@@ -52,13 +52,13 @@ class _Column(msgspec.Struct, frozen=True, kw_only=True):
         return max(cell_len(line) for text in texts for line in text.split("\n"))
 
 
-def score_table_view(scores: Sequence[Score]) -> RenderableType:
+def score_table_view(scores: Sequence[IdentityScore]) -> RenderableType:
     """Return a renderable that fits the terminal: wide ones get a drawing of each interval."""
     return _ScoreTable(tuple(scores))
 
 
 class _ScoreTable:
-    def __init__(self, scores: tuple[Score, ...]) -> None:
+    def __init__(self, scores: tuple[IdentityScore, ...]) -> None:
         self._scores = scores
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -96,26 +96,26 @@ class _ScoreTable:
         yield _notes(self._scores, drawn=drawn)
 
 
-def _subject(score: Score) -> tuple[str, ...]:
+def _subject(score: IdentityScore) -> tuple[str, ...]:
     return (score.run, score.target, score.kind)
 
 
-def _judge(score: Score) -> tuple[str, ...]:
+def _judge(score: IdentityScore) -> tuple[str, ...]:
     return (score.judge, score.prompt_version)
 
 
-def _title(score: Score) -> Text:
+def _title(score: IdentityScore) -> Text:
     run = "" if score.run == score.target else f"  {_plain(score.run)}"
     return Text.assemble((_plain(score.target), "bold cyan"), (run, "dim"))
 
 
-def _details(score: Score) -> RenderableType:
+def _details(score: IdentityScore) -> RenderableType:
     judge = f"judge {_plain(score.judge)}, version {_plain(score.prompt_version)}"
     size = f"{score.templates} templates × {score.questions} questions"
     return Padding(Text(f"{score.kind} · {judge} · {size}", "dim"), (0, 0, 0, _INDENT))
 
 
-def _columns(scores: tuple[Score, ...]) -> list[_Column]:
+def _columns(scores: tuple[IdentityScore, ...]) -> list[_Column]:
     """Return all columns but the drawing; headings have two lines, to be no wider than cells."""
     unread = any(s.unread for s in scores)
     kinds = "f/r/t/u/n" if unread else "f/r/t/u"
@@ -136,18 +136,18 @@ def _column(heading: str, cells: Iterable[Text], justify: JustifyMethod = "left"
     return _Column(heading=heading, cells=tuple(cells), justify=justify)
 
 
-def _missing(score: Score, *, unread: bool) -> Text:
+def _missing(score: IdentityScore, *, unread: bool) -> Text:
     if not score.missing:
         return Text("none", style="dim")
     counts = (score.failed, score.refused, score.truncated, score.unparsed)
     return Text("/".join(map(str, (*counts, score.unread) if unread else counts)))
 
 
-def _bounds(score: Score) -> Text:
+def _bounds(score: IdentityScore) -> Text:
     return Text(interval_text(score.best, score.worst)) if score.missing else Text("–", "dim")
 
 
-def _strips(scores: tuple[Score, ...], width: int) -> _Column:
+def _strips(scores: tuple[IdentityScore, ...], width: int) -> _Column:
     """Draw all intervals on one scale, which ends at the first round number beyond them."""
     most = max((s.high for s in scores if s.high is not None), default=1.0)
     end = next(axis for axis in _AXES if most <= axis)
@@ -155,7 +155,7 @@ def _strips(scores: tuple[Score, ...], width: int) -> _Column:
     return _column(heading, [_strip(score, end, width) for score in scores])
 
 
-def _strip(score: Score, end: float, width: int) -> Text:
+def _strip(score: IdentityScore, end: float, width: int) -> Text:
     """Draw ├──━━●━━──┤: the two-way interval, inside it the naive one, in it the rate."""
     marks = (score.low, score.high, score.naive_low, score.naive_high, score.rate)
     places = [round(mark / end * (width - 1)) for mark in marks if mark is not None]
@@ -205,7 +205,7 @@ def _grid(columns: list[_Column], gap: int) -> Table:
     return grid
 
 
-def _notes(scores: tuple[Score, ...], *, drawn: bool) -> Table:
+def _notes(scores: tuple[IdentityScore, ...], *, drawn: bool) -> Table:
     notes = Table.grid(padding=(0, 2, 0, 0))
     notes.add_column(style="dim", no_wrap=True)
     notes.add_column(style="dim", overflow="fold")
@@ -226,7 +226,7 @@ def _notes(scores: tuple[Score, ...], *, drawn: bool) -> Table:
     return notes
 
 
-def _interval_note(scores: tuple[Score, ...], *, drawn: bool) -> str:
+def _interval_note(scores: tuple[IdentityScore, ...], *, drawn: bool) -> str:
     note = "two-way over templates and questions: what others of either might have given."
     rated = [score for score in scores if score.rate is not None]
     if not rated:

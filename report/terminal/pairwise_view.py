@@ -12,7 +12,7 @@ from ...scoring.pairwise import Kinship
 from ...scoring.similarity_scores import SimilarityScore
 from ...scoring.trees import Node, to_newick
 from ..tables.formats import effect_text, mean_text, span_text
-from .columns import Cell, Columns, Row, Shown
+from .columns import Columns, Shown, TableCell, TableRow
 from .dendrogram import draw_tree
 from .flags import flag_notes
 from .similarity_view import note_table, title
@@ -72,10 +72,10 @@ def _matrix(kinship: Kinship) -> Columns:
     reaches = _reaches(kinship.pairs)
     names, digits = kinship.similarities.names, len(str(len(kinship.similarities.names)))
     rows = [
-        Row(
+        TableRow(
             name=f"{number:>{digits}} {name}",
             cells=[
-                Cell(mean_text(value), "" if value is None else reaches.get((name, other), ""))
+                TableCell(mean_text(value), "" if value is None else reaches.get((name, other), ""))
                 for other, value in zip(names, values, strict=True)
             ],
         )

@@ -97,7 +97,7 @@ class Progress:
 
 
 @contextmanager
-def shown(progress: Progress, console: Console, *, quiet: bool) -> Iterator[None]:
+def show_progress(progress: Progress, console: Console, *, quiet: bool) -> Iterator[None]:
     """Show *progress* on *console* inside the block, and its last state after it."""
     if quiet:
         yield

@@ -22,13 +22,13 @@ from ..tables.formats import (
     span_text,
     weights_text,
 )
-from .columns import Cell, Columns, Row, Shown
+from .columns import Columns, Shown, TableCell, TableRow
 from .flags import flag_notes
 
 _OWN = "(own 2nd draw)"
 
 Found = Mapping[str, SimilarityScore]  # of one run, by set or by metric
-Count = tuple[str, Callable[[Found], Cell]]  # a heading, and what stands under it
+Count = tuple[str, Callable[[Found], TableCell]]  # a heading, and what stands under it
 
 
 def similarity_view(scores: Sequence[SimilarityScore]) -> RenderableType:
@@ -135,48 +135,48 @@ def _table(
     The reference's second draw comes last; a run without one takes nobody's away.
     """
     rows = []
-    own: dict[str, Cell] = {}
+    own: dict[str, TableCell] = {}
     for target, found in targets:
-        values = [_value(found[place]) if place in found else Cell("–") for place in places]
-        rows.append(Row(name=target, cells=(*values, *(cell(found) for _, cell in counts))))
+        values = [_value(found[place]) if place in found else TableCell("–") for place in places]
+        rows.append(TableRow(name=target, cells=(*values, *(cell(found) for _, cell in counts))))
         own |= {place: _ceiling(s) for place, s in found.items() if s.ceiling is not None}
     if own:
-        cells = [own.get(place, Cell("–")) for place in places] + [Cell("")] * len(counts)
-        rows.append(Row(name=_OWN, cells=cells, style="dim"))
+        cells = [own.get(place, TableCell("–")) for place in places] + [TableCell("")] * len(counts)
+        rows.append(TableRow(name=_OWN, cells=cells, style="dim"))
     return Columns(corner, (*places, *(heading for heading, _ in counts)), rows)
 
 
-def _value(score: SimilarityScore) -> Cell:
-    return Cell(mean_text(score.mean), range_text(score.low, score.high))
+def _value(score: SimilarityScore) -> TableCell:
+    return TableCell(mean_text(score.mean), range_text(score.low, score.high))
 
 
-def _ceiling(score: SimilarityScore) -> Cell:
-    return Cell(mean_text(score.ceiling), range_text(score.ceiling_low, score.ceiling_high))
+def _ceiling(score: SimilarityScore) -> TableCell:
+    return TableCell(mean_text(score.ceiling), range_text(score.ceiling_low, score.ceiling_high))
 
 
-def _order(found: Found) -> Cell:
+def _order(found: Found) -> TableCell:
     of_sets = [effect_text(score.order_effect) for score in _sets(found)]
-    return Cell(effect_text(found[OVER_SETS].order_effect), _listed(of_sets))
+    return TableCell(effect_text(found[OVER_SETS].order_effect), _listed(of_sets))
 
 
-def _prompts(found: Found) -> Cell:
-    return Cell(str(found[OVER_SETS].n), _listed([str(score.n) for score in _sets(found)]))
+def _prompts(found: Found) -> TableCell:
+    return TableCell(str(found[OVER_SETS].n), _listed([str(score.n) for score in _sets(found)]))
 
 
-def _lost(found: Found) -> Cell:
-    return Cell(lost_text(found[OVER_SETS]))
+def _lost(found: Found) -> TableCell:
+    return TableCell(lost_text(found[OVER_SETS]))
 
 
-def _gradings(found: Found) -> Cell:
-    return Cell(gradings_text(found[OVER_SETS]))
+def _gradings(found: Found) -> TableCell:
+    return TableCell(gradings_text(found[OVER_SETS]))
 
 
-def _any_prompts(found: Found) -> Cell:
-    return Cell(span_text([score.n for score in found.values()]))
+def _any_prompts(found: Found) -> TableCell:
+    return TableCell(span_text([score.n for score in found.values()]))
 
 
-def _most_lost(found: Found) -> Cell:
-    return Cell(lost_text(min(found.values(), key=lambda score: score.n)))
+def _most_lost(found: Found) -> TableCell:
+    return TableCell(lost_text(min(found.values(), key=lambda score: score.n)))
 
 
 def _sets(found: Found) -> list[SimilarityScore]:

@@ -18,7 +18,7 @@ from ...commands.preview import Preview
 from ...scoring.means import OVER_SETS
 from ..tables.formats import interval_text, rate_text
 from .cache_text import (
-    Fact,
+    FactLine,
     Passage,
     explained_facts,
     explained_passages,
@@ -178,7 +178,7 @@ def explanation_view(found: Explanation, *, whole: bool) -> RenderableType:
     )
 
 
-def _facts_view(facts: Sequence[Fact]) -> RenderableType:
+def _facts_view(facts: Sequence[FactLine]) -> RenderableType:
     grid = _pairs()
     for fact in facts:
         grid.add_row(Text(fact.name, "dim"), Text(printable(fact.value), _STYLES[fact.tone]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import msgspec
 
-from ..base import Reading
+from ..base import JudgeDialogue
 from ..types import Case, Metric, Opinion, TargetFacts, Unparsed, Vendor, Verdict
 from . import identity, rules
 
@@ -60,7 +60,7 @@ class _LexicalReader:
     def __init__(self, judge: LexicalJudge) -> None:
         self._judge = judge
 
-    def read(self, case: Case) -> Reading:
+    def read(self, case: Case) -> JudgeDialogue:
         yield from ()  # nobody is asked
         return (self._judge.judge(case.response, case.question),)
 
@@ -71,7 +71,7 @@ class _IdentityReader:
         self._ids = about.strict_vendors
         self._strict: tuple[Vendor, ...] = tuple(v for v in about.vendors if v.id in self._ids)
 
-    def read(self, case: Case) -> Reading:
+    def read(self, case: Case) -> JudgeDialogue:
         prompt = identity.build_loose(
             fact=self._fact, question=case.question, response=case.response
         )

@@ -24,9 +24,9 @@ from .similarity_types import (
     ASPECTS,
     Grades,
     Grading,
+    JudgeReply,
     Order,
     Pairing,
-    Said,
     TokenChoice,
     Unreadable,
 )
@@ -39,7 +39,7 @@ Form = Literal["json", "tags"]
 # The judge at work: yields what to say to its model (a conversation's turns, the user's and the
 # model's own), is sent what that replied, or None when the call failed for good, and returns the
 # grading, or None when a call failed.
-Comparison = Generator[tuple[str, ...], Said | None, Grading | None]
+Comparison = Generator[tuple[str, ...], JudgeReply | None, Grading | None]
 
 UNREADABLE = "reply not readable, also when asked again"
 
@@ -192,7 +192,7 @@ def build_prompt(pairing: Pairing, *, order: Order, form: Form) -> str:
     return "\n\n".join((RUBRIC, *material, _ASK[form]))
 
 
-def parse(said: Said, form: Form) -> Grades | None:
+def parse(said: JudgeReply, form: Form) -> Grades | None:
     """Return the grades, or None when the reply is not exactly the form.
 
     The aspects may come in any order, and the sentence may be missing. A ```json fence around the
@@ -239,7 +239,7 @@ def _reason(reasons: Sequence[str], form: Form) -> str:
     return said.strip()
 
 
-def _expected(said: Said, places: Sequence[int], since: int) -> tuple[float, ...] | None:
+def _expected(said: JudgeReply, places: Sequence[int], since: int) -> tuple[float, ...] | None:
     """Return the expected grades at *places*, or None unless the tokens tell all of them.
 
     Tokens are matched to the text from *since* on only: before it there may be thinking that was

@@ -14,13 +14,13 @@ import msgspec
 
 Aspect = Literal["style", "logic", "content"]
 Order = Literal["reference-first", "target-first"]
-State = Literal["compared", "failed", "refused", "truncated"]
+PromptState = Literal["compared", "failed", "refused", "truncated"]
 
 ASPECTS: tuple[Aspect, ...] = ("style", "logic", "content")
 ORDERS: tuple[Order, ...] = ("reference-first", "target-first")
 
 
-class Prompt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PromptTurns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The human turns of one conversation.
 
     *stratum* is what sampling keeps in proportion, such as a category or a source.
@@ -44,7 +44,7 @@ class PromptSet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Prompts of one kind, whose scores are averaged together."""
 
     name: str
-    prompts: tuple[Prompt, ...]
+    prompts: tuple[PromptTurns, ...]
 
 
 class Grades(msgspec.Struct, frozen=True, kw_only=True, tag="grades"):
@@ -117,7 +117,7 @@ class ComparedRow(msgspec.Struct, frozen=True, kw_only=True):
 
     set: str
     prompt: int
-    state: State
+    state: PromptState
     gradings: tuple[OrderedGrading, ...] = ()
     texts: tuple[str, str] | None = None
 
@@ -133,7 +133,7 @@ class TokenChoice(msgspec.Struct, frozen=True, kw_only=True):
     alternatives: tuple[tuple[str, float], ...] = ()
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
+class JudgeReply(msgspec.Struct, frozen=True, kw_only=True):
     """What a judge's model replied; *tokens* are those of *text*, where the endpoint tells them."""
 
     text: str

@@ -15,7 +15,7 @@ from fakes import (
 )
 from msgspec.structs import replace
 
-from hydrometer.cache.cached import Cached, Call
+from hydrometer.cache.cached import AnsweredCall, Cached
 from hydrometer.cache.entry import encode_entry
 from hydrometer.cache.errors import CacheUnwritable, EntryDamaged
 from hydrometer.cache.keys import request_key
@@ -32,9 +32,9 @@ class Calls:
     """Keeps every call it is told of."""
 
     def __init__(self) -> None:
-        self.calls: list[Call] = []
+        self.calls: list[AnsweredCall] = []
 
-    def call_ended(self, call: Call) -> None:
+    def call_ended(self, call: AnsweredCall) -> None:
         self.calls.append(call)
 
 
@@ -272,7 +272,7 @@ async def test_the_observer_is_told_where_each_answer_came_from_and_how_long_it_
     await cached.complete(_REQUEST)
     await cached.complete(_REQUEST)
 
-    sent = Call(
+    sent = AnsweredCall(
         key=_KEY,
         pool="qwen",
         source="sent",

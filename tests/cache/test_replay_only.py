@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from fakes import make_request, make_response
 
-from hydrometer.cache.cached import Call
+from hydrometer.cache.cached import AnsweredCall
 from hydrometer.cache.entry import encode_entry
 from hydrometer.cache.errors import CacheMiss, EntryDamaged
 from hydrometer.cache.keys import request_key
@@ -36,9 +36,9 @@ def _warm(request: Request) -> Request:
 
 async def test_what_is_stored_is_answered() -> None:
     class Calls:
-        seen: tuple[Call, ...] = ()
+        seen: tuple[AnsweredCall, ...] = ()
 
-        def call_ended(self, call: Call) -> None:
+        def call_ended(self, call: AnsweredCall) -> None:
             self.seen += (call,)
 
     calls, request = Calls(), make_request()
@@ -48,7 +48,7 @@ async def test_what_is_stored_is_answered() -> None:
 
     assert await replay.complete(request) == make_response("kept")
     assert calls.seen == (
-        Call(
+        AnsweredCall(
             key=request_key(request),
             pool="qwen",
             source="cache",

@@ -65,7 +65,7 @@ async def test_a_run_its_scores_its_replay_and_another_judge(
     both = await hydrometer.rescore(tmp_path / "run", "judge", config)
 
     assert [(s.judge, s.metric) for s in scores] == [("lexical", "strict"), ("lexical", "hard")]
-    assert isinstance(scores[0], hydrometer.Score)
+    assert isinstance(scores[0], hydrometer.IdentityScore)
     assert tally.probes == scores[0].judged == 30
     assert replayed.complete
     assert replayed.difference == ""

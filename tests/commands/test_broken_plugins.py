@@ -406,7 +406,7 @@ async def test_an_error_that_a_provider_may_raise_is_a_failed_call(tmp_path: Pat
 
     scores = await measure(tmp_path, opener(rejects))
 
-    assert isinstance(scores[0], hydrometer.Score)
+    assert isinstance(scores[0], hydrometer.IdentityScore)
     assert (scores[0].failed, scores[0].judged) == (1, 29)
 
 
@@ -436,4 +436,4 @@ async def test_what_was_recorded_before_a_strategy_broke_replays(tmp_path: Path)
 
     probes = [event for event in hydrometer.read_run(run).events() if hasattr(event, "judgement")]
     assert len(probes) == 5
-    assert all(isinstance(score, hydrometer.Score) for score in hydrometer.score(run))
+    assert all(isinstance(score, hydrometer.IdentityScore) for score in hydrometer.score(run))

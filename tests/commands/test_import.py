@@ -19,7 +19,7 @@ from processes import invoke
 from hydrometer.commands.importing import plan_imports, run_import
 from hydrometer.commands.score import score_run
 from hydrometer.engine.errors import RunConflict
-from hydrometer.scoring.identity_scores import Score
+from hydrometer.scoring.identity_scores import IdentityScore
 
 REFERENCE = os.environ.get("HYDROMETER_REFERENCE_DATA", "")
 
@@ -65,7 +65,7 @@ def counted(run: Path) -> dict[tuple[str, str], tuple[int, int, int]]:
     return {
         (score.judge, score.metric): (score.positives, score.judged, score.failed)
         for score in score_run(run)
-        if isinstance(score, Score)
+        if isinstance(score, IdentityScore)
     }
 
 
@@ -184,7 +184,7 @@ def test_an_answer_without_a_verdict_is_unparsed_and_not_negative(tmp_path: Path
 
     assert done.returncode == 0, done.stderr
     (score,) = score_run(tmp_path / "run")
-    assert isinstance(score, Score)
+    assert isinstance(score, IdentityScore)
     assert (score.positives, score.judged, score.failed, score.unparsed) == (1, 1, 0, 1)
 
 

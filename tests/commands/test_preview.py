@@ -16,7 +16,7 @@ from hydrometer.engine.setup.config import Config, parse_config
 from hydrometer.engine.setup.loading import builtin_text, load_texts
 from hydrometer.engine.setup.models import Role
 from hydrometer.engine.setup.plan import AnyPlan
-from hydrometer.engine.setup.planning import build_plan
+from hydrometer.engine.setup.planning import build_ice_plan
 
 DEMO = builtin_text("demo.toml")
 EMBEDDER = """
@@ -42,7 +42,7 @@ def preview(folder: Path, config: Config, *plans: AnyPlan) -> list[Preview]:
 
 def test_every_role_has_an_estimate(tmp_path: Path) -> None:
     config = parse_config(DEMO + EMBEDDER, "c.toml")
-    searching = build_plan(config, "loyal", load_texts(config, tmp_path))
+    searching = build_ice_plan(config, "loyal", load_texts(config, tmp_path))
     (comparing,) = plan_rse(config, ["copy"], tmp_path, lambda _: None)
 
     found = preview(tmp_path, config, searching, comparing)
@@ -155,7 +155,7 @@ def test_an_endpoint_without_a_limit_takes_what_its_slots_take(
     text = f"[models.x]\nprovider = 'http'\nmodel = 'm'\nslots = 10\n{where}{endpoints}\n"
     ice = "[ice]\njudge = 'lexical'\nsearch = 'static'\nprobes = 600\n"
     config = parse_config(f"[run]\nwindow = 100\n{text}{ice}", "c.toml")
-    plan = build_plan(config, "x", load_texts(config, tmp_path))
+    plan = build_ice_plan(config, "x", load_texts(config, tmp_path))
 
     (found,) = preview(tmp_path, config, plan)
 

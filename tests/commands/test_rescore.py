@@ -28,8 +28,8 @@ from hydrometer.engine.records.event_log import Tally
 from hydrometer.engine.records.run_directory import RunDirectory
 from hydrometer.engine.setup.config import Config, parse_config
 from hydrometer.engine.setup.loading import load_texts
-from hydrometer.engine.setup.plan import Plan
-from hydrometer.engine.setup.planning import build_plan
+from hydrometer.engine.setup.plan import IcePlan
+from hydrometer.engine.setup.planning import build_ice_plan
 from hydrometer.providers.errors import AccessDenied, RequestRejected
 from hydrometer.providers.settings import ModelSettings, Planting
 from hydrometer.providers.simulation.simulated_adapter import answer
@@ -274,7 +274,7 @@ def test_a_judge_that_would_share_answers_with_another_is_refused(folder: Path) 
     job = RescoreJob(run=folder / "run", judge="second", config=parse_config(text, "audit.toml"))
 
     plan = RunDirectory(folder / "run").read_plan()
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, IcePlan)
 
     with pytest.raises(ConfigInvalid, match="at different addresses"):
         plan_rescoring(job, plan)
@@ -532,7 +532,7 @@ def counting_config(folder: Path, more: str = "") -> Config:
 
 async def measure(folder: Path, counting: Counting) -> None:
     config = counting_config(folder)
-    plan = build_plan(config, "target", load_texts(config, folder), counting.plugins.catalogue)
+    plan = build_ice_plan(config, "target", load_texts(config, folder), counting.plugins.catalogue)
     job = MeasureJob(
         config=config,
         plan=plan,

@@ -12,8 +12,8 @@ from hydrometer.engine.errors import ConfigInvalid
 from hydrometer.engine.ice.ice_events import Finished, Mutated, Probed, Taken, decode_event
 from hydrometer.engine.setup.config import parse_config
 from hydrometer.engine.setup.loading import load_texts
-from hydrometer.engine.setup.plan import Plan
-from hydrometer.engine.setup.planning import build_plan
+from hydrometer.engine.setup.plan import IcePlan
+from hydrometer.engine.setup.planning import build_ice_plan
 
 TARGET = """
 [models.target]
@@ -46,9 +46,9 @@ def ice(folder: Path, *lines: str, helper: bool = True) -> subprocess.CompletedP
     return invoke("ice", config, "--out", folder / "run", "--cache", folder / "cache", "-q")
 
 
-def make(text: str) -> Plan:
+def make(text: str) -> IcePlan:
     config = parse_config(text, "audit.toml")
-    return build_plan(config, "target", load_texts(config, Path()))
+    return build_ice_plan(config, "target", load_texts(config, Path()))
 
 
 def refusal(*lines: str, helper: bool = True) -> str:

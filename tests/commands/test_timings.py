@@ -7,7 +7,7 @@ from pathlib import Path
 
 from processes import invoke, simulator, write_config
 
-from hydrometer.cache.cached import Call, Source
+from hydrometer.cache.cached import AnsweredCall, Source
 from hydrometer.engine.records.event_log import TimingLog
 from hydrometer.engine.records.timings import changed_models, read_timings, returned_ids, spent_in
 from hydrometer.engine.setup.config import Config
@@ -106,7 +106,9 @@ def test_what_budgets_counted_counts_again_though_no_usage_was_reported(tmp_path
             used = counted if source != "cache" else None
             answer = Response(text="hi")
             log.call_ended(
-                Call(key="k", pool="x", source=source, took_s=1, response=answer, counted=used)
+                AnsweredCall(
+                    key="k", pool="x", source=source, took_s=1, response=answer, counted=used
+                )
             )
         log.attempt_ended(
             Attempt(pool="x", waited_s=0, took_s=1, error="ReplyUnusable", input_tokens=7)

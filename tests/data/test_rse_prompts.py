@@ -17,7 +17,7 @@ import pytest
 
 from hydrometer.engine.identity.texts import language_of, parse_vendors
 from hydrometer.engine.rse.prompt_files import BUILTIN, parse_prompts
-from hydrometer.engine.rse.prompt_sets import Reading, sample
+from hydrometer.engine.rse.prompt_sets import LoadedPrompts, sample
 
 CATEGORIES = (
     "advising", "code", "comparing", "data", "editing", "explaining", "planning", "reasoning",
@@ -57,7 +57,7 @@ def read(name: str) -> bytes:
     return files("hydrometer.data").joinpath(name).read_bytes()
 
 
-def read_set(name: str) -> Reading:
+def read_set(name: str) -> LoadedPrompts:
     return parse_prompts(read(BUILTIN[name]), name=name, where=name)
 
 

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from hydrometer.engine.errors import ConfigInvalid, FileInvalid, PluginBroken
-from hydrometer.engine.setup.plan import Component
-from hydrometer.engine.setup.plugin_checks import CheckedSelector, Kind
-from hydrometer.engine.setup.registry import Catalogue, Offer
+from hydrometer.engine.setup.plan import PlannedStrategy
+from hydrometer.engine.setup.plugin_checks import CheckedSelector, StrategyKind
+from hydrometer.engine.setup.registry import PluginSpec, StrategyRegistry
 from hydrometer.strategies.base import Choice, Mutator, Selector
 from hydrometer.strategies.judging.judges import Identity, Lexical
 from hydrometer.strategies.mutation.rewrite import Rewrite
@@ -62,31 +62,33 @@ class Plain:
     version = "1"
 
 
-def offer(made: object) -> Offer:
-    return Offer(load=lambda: made, package="tests")
+def offer(made: object) -> PluginSpec:
+    return PluginSpec(load=lambda: made, package="tests")
 
 
-def with_selectors(**classes: object) -> Catalogue:
-    def find(kind: Kind) -> Mapping[str, Offer]:
+def with_selectors(**classes: object) -> StrategyRegistry:
+    def find(kind: StrategyKind) -> Mapping[str, PluginSpec]:
         chosen = classes if kind == "selectors" else {}
         return {name: offer(made) for name, made in chosen.items()}
 
-    return Catalogue(find)
+    return StrategyRegistry(find)
 
 
-def selector_of(catalogue: Catalogue, planned: Component) -> Selector:
+def selector_of(catalogue: StrategyRegistry, planned: PlannedStrategy) -> Selector:
     """Return the selector of another package without its checks."""
     made = catalogue.selector(planned)
     assert isinstance(made, CheckedSelector)
     return made.inner
 
 
-def plan(kind: Kind, name: str, settings: Mapping[str, Any] | None = None) -> Component:
-    return Catalogue().plan(kind, name, settings or {}, f"ice.{kind.removesuffix('s')}")
+def plan(
+    kind: StrategyKind, name: str, settings: Mapping[str, Any] | None = None
+) -> PlannedStrategy:
+    return StrategyRegistry().plan(kind, name, settings or {}, f"ice.{kind.removesuffix('s')}")
 
 
 def test_a_plan_holds_every_setting_also_those_that_nobody_wrote() -> None:
-    assert plan("selectors", "mcts-explore", {"explore": 1}) == Component(
+    assert plan("selectors", "mcts-explore", {"explore": 1}) == PlannedStrategy(
         name="mcts-explore",
         version=MctsExplore.version,
         settings='{"explore":1.0,"prior_reward":0.0,"prior_visits":0.0,"reward_floor":0.2,'
@@ -94,7 +96,7 @@ def test_a_plan_holds_every_setting_also_those_that_nobody_wrote() -> None:
     )
     assert plan("selectors", "ucb").settings == '{"explore":0.5}'
     assert plan("selectors", "exp3").settings == '{"mix":0.2}'
-    assert plan("judges", "lexical") == Component(
+    assert plan("judges", "lexical") == PlannedStrategy(
         name="lexical", version=Lexical.version, settings="{}"
     )
 
@@ -113,12 +115,12 @@ def test_the_same_settings_in_another_order_or_spelling_are_the_same_plan() -> N
 def test_what_a_plan_says_of_a_selector_makes_that_selector(name: str, made: object) -> None:
     planned = plan("selectors", name, msgspec.to_builtins(made))
 
-    assert Catalogue().selector(planned) == made
+    assert StrategyRegistry().selector(planned) == made
 
 
 @pytest.mark.parametrize("name", ["similar", "crossover", "expand", "shorten", "rephrase"])
 def test_the_five_mutators_know_which_they_are(name: str) -> None:
-    mutator = Catalogue().mutator(plan("mutators", name))
+    mutator = StrategyRegistry().mutator(plan("mutators", name))
 
     assert isinstance(mutator, Rewrite)
     assert mutator.name == name
@@ -126,7 +128,7 @@ def test_the_five_mutators_know_which_they_are(name: str) -> None:
 
 
 def test_both_judges_come_out_of_their_plans() -> None:
-    catalogue = Catalogue()
+    catalogue = StrategyRegistry()
 
     assert catalogue.judge(plan("judges", "lexical")) == Lexical()
     assert catalogue.judge(plan("judges", "identity")) == Identity()
@@ -149,12 +151,12 @@ def test_both_judges_come_out_of_their_plans() -> None:
         ("selectors", "rephrase", "ice.selector: unknown selector rephrase; known: "),
     ],
 )
-def test_an_unknown_name_suggests_the_nearest(kind: Kind, name: str, said: str) -> None:
+def test_an_unknown_name_suggests_the_nearest(kind: StrategyKind, name: str, said: str) -> None:
     with pytest.raises(ConfigInvalid) as raised:
         plan(kind, name)
 
     assert str(raised.value).startswith(said)
-    assert not Catalogue().knows(kind, name)
+    assert not StrategyRegistry().knows(kind, name)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +188,9 @@ def test_a_strategy_of_another_package_is_planned_and_made_like_ours() -> None:
 
     planned = catalogue.plan("selectors", "favourite", {"node": 2, "weight": 3}, "ice.selector")
 
-    assert planned == Component(name="favourite", version="f-1", settings='{"node":2,"weight":3.0}')
+    assert planned == PlannedStrategy(
+        name="favourite", version="f-1", settings='{"node":2,"weight":3.0}'
+    )
     assert selector_of(catalogue, planned) == Favourite(node=2, weight=3.0)
     assert catalogue.knows("selectors", "favourite")
     assert not catalogue.knows("judges", "favourite")
@@ -231,10 +235,10 @@ def test_what_is_no_strategy_is_refused(found: object, said: str) -> None:
 
 
 def test_other_packages_are_not_asked_for_a_name_of_ours() -> None:
-    def find(kind: Kind) -> Mapping[str, Offer]:
+    def find(kind: StrategyKind) -> Mapping[str, PluginSpec]:
         raise AssertionError(f"asked for {kind}")
 
-    catalogue = Catalogue(find)
+    catalogue = StrategyRegistry(find)
 
     assert catalogue.knows("judges", "lexical")
     assert catalogue.selector(catalogue.plan("selectors", "ucb", {}, "x")) == Ucb()
@@ -244,8 +248,8 @@ def test_only_the_strategy_that_is_named_is_loaded() -> None:
     def fail() -> object:
         raise AssertionError("loaded")
 
-    offers = {"favourite": offer(Favourite), "broken": Offer(load=fail)}
-    catalogue = Catalogue(lambda _: offers)
+    offers = {"favourite": offer(Favourite), "broken": PluginSpec(load=fail)}
+    catalogue = StrategyRegistry(lambda _: offers)
 
     planned = catalogue.plan("selectors", "favourite", {}, "x")
 
@@ -256,26 +260,26 @@ def test_only_the_strategy_that_is_named_is_loaded() -> None:
     ("planned", "said"),
     [
         (
-            Component(name="gone", version="1"),
+            PlannedStrategy(name="gone", version="1"),
             "the plan's selector gone comes with a package that is not installed here",
         ),
         (
-            Component(name="favourite", version="f-1", settings='{"node":0,"weight":1.0}'),
+            PlannedStrategy(name="favourite", version="f-1", settings='{"node":0,"weight":1.0}'),
             "the plan's selector favourite is of version f-1, here it is f-2: "
             "it would decide differently",
         ),
         (
-            Component(name="favourite", version="f-2", settings='{"nods":0}'),
+            PlannedStrategy(name="favourite", version="f-2", settings='{"nods":0}'),
             "the plan's selector favourite.nods: favourite has no such setting; did you mean node?",
         ),
         (
-            Component(name="exp3", version=Exp3.version, settings='{"mix":7}'),
+            PlannedStrategy(name="exp3", version=Exp3.version, settings='{"mix":7}'),
             "the plan's selector exp3.mix: expected float <= 1.0",
         ),
     ],
 )
 def test_a_plan_that_would_decide_differently_here_is_refused(
-    planned: Component, said: str
+    planned: PlannedStrategy, said: str
 ) -> None:
     with pytest.raises(FileInvalid) as raised:
         with_selectors(favourite=Later).selector(planned)

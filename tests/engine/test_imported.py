@@ -11,9 +11,9 @@ from hydrometer.engine.ice.ice_events import (
     Answer,
     CallFailed,
     Finished,
+    IceStarted,
     Judgement,
     Probed,
-    Started,
     Taken,
 )
 from hydrometer.engine.ice.imported import (
@@ -24,7 +24,7 @@ from hydrometer.engine.ice.imported import (
 )
 from hydrometer.engine.ice.transcripts import Labels, Transcript
 from hydrometer.engine.records.layers import Layer, fold_layer
-from hydrometer.engine.setup.plan import Imported, Plan, decode_plan, encode_plan, plan_digest
+from hydrometer.engine.setup.plan import IcePlan, Imported, decode_plan, encode_plan, plan_digest
 from hydrometer.scoring.probe_table import Counts, ProbeTable
 from hydrometer.strategies.types import Metric, Opinion, ProbeRow, Unparsed, Verdict
 
@@ -44,7 +44,7 @@ def make(
     )
 
 
-def plan_of(*rows: Transcript) -> Plan:
+def plan_of(*rows: Transcript) -> IcePlan:
     return build_imported_plan(
         rows,
         target="phi",
@@ -117,7 +117,7 @@ def test_events_take_a_template_at_each_stretch_of_rows() -> None:
 
     events = list(imported_events(plan_of(*rows), rows))
 
-    assert isinstance(events[0], Started)
+    assert isinstance(events[0], IceStarted)
     assert [(e.ticket, e.template, e.node) for e in events if isinstance(e, Taken)] == [
         (0, 0, 0),
         (1, 1, 1),

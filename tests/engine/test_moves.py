@@ -21,24 +21,24 @@ from hydrometer.engine.calls.stages import MutationResult, ProbeResult
 from hydrometer.engine.errors import FileInvalid
 from hydrometer.engine.ice.ice_events import (
     Answer,
-    Barren,
     CallFailed,
     Credited,
     Event,
     Finished,
+    IceStarted,
     Judgement,
     Mutated,
+    NoMutant,
     Probed,
     Selected,
-    Started,
     Taken,
     decode_event,
     encode_event,
 )
-from hydrometer.engine.ice.policies import TRIES, build_tactic
-from hydrometer.engine.ice.search import STUCK_AFTER, Job, Outcome
-from hydrometer.engine.setup.plan import Component, Imported, Plan, StaticSearch
-from hydrometer.engine.setup.registry import Catalogue
+from hydrometer.engine.ice.policies import TRIES, build_policy
+from hydrometer.engine.ice.search import STUCK_AFTER, SearchTicket, TicketOutcome
+from hydrometer.engine.setup.plan import IcePlan, Imported, PlannedStrategy, StaticSearch
+from hydrometer.engine.setup.registry import StrategyRegistry
 from hydrometer.strategies.mutation.refine import Evidence, Refine
 from hydrometer.strategies.types import Question, Unparsed
 
@@ -57,7 +57,7 @@ def make_static(
     templates: int = 5,
     seed: int = 7,
     questions: tuple[Question, ...] = MANY,
-) -> Plan:
+) -> IcePlan:
     return make_plan(
         seed=seed,
         probes=probes,
@@ -75,9 +75,9 @@ def make_refine(
     window: int = 4,
     visit: int = 2,
     templates: int = 5,
-    selector: Component | None = None,
+    selector: PlannedStrategy | None = None,
     admit_all: bool = False,
-) -> Plan:
+) -> IcePlan:
     return make_plan(
         probes=probes,
         window=window,
@@ -92,19 +92,21 @@ def asked(events: list[Event]) -> list[tuple[int, int]]:
 
 
 def watched(
-    jobs: list[Job], answer: Callable[[Job], Outcome] = make_outcome
-) -> Callable[[Job], Outcome]:
+    jobs: list[SearchTicket], answer: Callable[[SearchTicket], TicketOutcome] = make_outcome
+) -> Callable[[SearchTicket], TicketOutcome]:
     """Return *answer*, noting in *jobs* what it was asked."""
 
-    def note(job: Job) -> Outcome:
+    def note(job: SearchTicket) -> TicketOutcome:
         jobs.append(job)
         return answer(job)
 
     return note
 
 
-def jobs_by_ticket(plan: Plan, answer: Callable[[Job], Outcome] = make_outcome) -> list[Job]:
-    jobs: list[Job] = []
+def jobs_by_ticket(
+    plan: IcePlan, answer: Callable[[SearchTicket], TicketOutcome] = make_outcome
+) -> list[SearchTicket]:
+    jobs: list[SearchTicket] = []
     play_search(plan, watched(jobs, answer))
     return sorted(jobs, key=lambda job: job.ticket)
 
@@ -198,17 +200,17 @@ def test_a_static_ticket_is_selected_taken_probed_and_credited() -> None:
 
     shape = [type(event) for event in events]
     ticket = [Selected, Taken, Probed, Probed, Credited]
-    assert shape == [Started, *ticket, *ticket, Finished]
+    assert shape == [IceStarted, *ticket, *ticket, Finished]
     assert [event.node for event in events if isinstance(event, Credited)] == [None, None]
 
 
 def test_a_static_run_records_shares_and_unread_answers_are_no_share() -> None:
-    def answer(job: Job) -> Outcome:
+    def answer(job: SearchTicket) -> TicketOutcome:
         if job.ticket == 0:
             probes = (make_probe(positive=True), make_probe(positive=False))
         else:
             probes = (make_unread(), make_failed())
-        return Outcome(
+        return TicketOutcome(
             ticket=job.ticket, mutation=MutationResult(text=job.move.as_is), probes=probes
         )
 
@@ -245,7 +247,9 @@ SELECTORS = [make_selector(name) for name in ("ucb", "exp3", "mcts-explore", "ra
 
 @pytest.mark.parametrize("window", [1, 3, 8])
 @pytest.mark.parametrize("selector", SELECTORS, ids=lambda component: component.name)
-def test_arrival_order_does_not_change_a_refining_run(window: int, selector: Component) -> None:
+def test_arrival_order_does_not_change_a_refining_run(
+    window: int, selector: PlannedStrategy
+) -> None:
     plan = make_refine(window=window, selector=selector)
 
     runs = [play_search(plan, arrival=arrival) for arrival in range(10)]
@@ -278,7 +282,7 @@ def test_the_evidence_is_the_first_claim_and_the_first_answer_without_one() -> N
     plan = make_refine(templates=1, window=1, visit=4)
     said = ["no", "yes", "also yes", "also no"]
 
-    def answer(job: Job) -> Outcome:
+    def answer(job: SearchTicket) -> TicketOutcome:
         probes = tuple(
             msgspec.structs.replace(
                 make_probe(positive="yes" in text),
@@ -304,7 +308,7 @@ def test_the_evidence_is_the_first_claim_and_the_first_answer_without_one() -> N
 def test_answers_that_nobody_could_read_are_no_evidence() -> None:
     plan = make_refine(templates=1, window=1)
 
-    def answer(job: Job) -> Outcome:
+    def answer(job: SearchTicket) -> TicketOutcome:
         return msgspec.structs.replace(make_outcome(job), probes=(make_unread(), make_failed()))
 
     second = jobs_by_ticket(plan, answer)[1]
@@ -328,7 +332,7 @@ def test_a_mutant_that_joined_is_rewritten_on_what_it_drew_itself() -> None:
 def test_a_mutant_that_did_not_join_leaves_the_evidence_of_its_parent() -> None:
     plan = make_refine(templates=1, window=1)
 
-    def answer(job: Job) -> Outcome:
+    def answer(job: SearchTicket) -> TicketOutcome:
         return make_outcome(job, rate=1.0 if job.ticket == 0 else 0.0)
 
     jobs = jobs_by_ticket(plan, answer)
@@ -376,28 +380,28 @@ def test_a_rewriting_that_is_a_seed_template_not_yet_asked_is_a_duplicate(arriva
     plan = make_refine(templates=8, window=3, selector=make_selector("ucb", explore=0.01))
     unasked = plan.templates[7].text
 
-    def answer(job: Job) -> Outcome:
+    def answer(job: SearchTicket) -> TicketOutcome:
         mutant = not job.move.as_is and job.ticket % 2
         return make_outcome(job, rate=0.9, text=unasked if mutant else None)
 
     events = play_search(plan, answer, arrival=arrival)
 
-    barren = [event for event in events if isinstance(event, Barren)]
+    barren = [event for event in events if isinstance(event, NoMutant)]
     assert barren
     assert {event.rejections[-1].fault for event in barren} == {"duplicate"}
     assert unasked not in {event.text for event in events if isinstance(event, Mutated)}
 
 
 def test_barren_tickets_give_their_probes_back_and_too_many_in_a_row_end_the_run() -> None:
-    def answer(job: Job) -> Outcome:
+    def answer(job: SearchTicket) -> TicketOutcome:
         if job.move.as_is or job.ticket % 3:
             return make_outcome(job)
-        return Outcome(ticket=job.ticket)
+        return TicketOutcome(ticket=job.ticket)
 
     some = play_search(make_refine(), answer)
     none = play_search(
         make_refine(window=1),
-        lambda job: make_outcome(job) if job.move.as_is else Outcome(ticket=job.ticket),
+        lambda job: make_outcome(job) if job.move.as_is else TicketOutcome(ticket=job.ticket),
     )
 
     assert sum(isinstance(event, Probed) for event in some) == 60
@@ -406,12 +410,12 @@ def test_barren_tickets_give_their_probes_back_and_too_many_in_a_row_end_the_run
     assert isinstance(last, Finished)
     assert last.reason == "no-usable-mutants"
     assert count_barren(none) == STUCK_AFTER + sum(
-        isinstance(event, Barren) for event in none[: last_taken(none)]
+        isinstance(event, NoMutant) for event in none[: last_taken(none)]
     )
 
 
 def count_barren(events: list[Event]) -> int:
-    return sum(isinstance(event, Barren) for event in events)
+    return sum(isinstance(event, NoMutant) for event in events)
 
 
 def last_taken(events: list[Event]) -> int:
@@ -451,7 +455,7 @@ def test_exp3s_reward_is_recorded_over_the_probability_of_its_choice() -> None:
 
 
 @pytest.mark.parametrize("plan", [make_static(), make_refine()], ids=["static", "refine"])
-def test_every_event_survives_its_line(plan: Plan) -> None:
+def test_every_event_survives_its_line(plan: IcePlan) -> None:
     events = play_search(plan)
 
     assert [decode_event(encode_event(event)) for event in events] == events
@@ -459,11 +463,11 @@ def test_every_event_survives_its_line(plan: Plan) -> None:
 
 def test_an_imported_run_has_no_search() -> None:
     with pytest.raises(ValueError, match=r"^an imported run has no search$"):
-        build_tactic(make_plan(search=Imported(source="s")), Catalogue())
+        build_policy(make_plan(search=Imported(source="s")), StrategyRegistry())
 
 
 def test_a_plan_with_another_way_of_rewriting_is_refused() -> None:
     search = msgspec.structs.replace(make_refining(), rewriting_version="refine-0")
 
     with pytest.raises(FileInvalid, match=r"^the plan's rewriting is of version refine-0, here it"):
-        build_tactic(make_plan(search=search), Catalogue())
+        build_policy(make_plan(search=search), StrategyRegistry())

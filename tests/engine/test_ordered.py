@@ -13,8 +13,8 @@ from hydrometer.cache.errors import CacheMiss
 from hydrometer.cache.keys import request_key
 from hydrometer.cache.replay import ReplayOnly
 from hydrometer.cache.store import MemoryStore
-from hydrometer.engine.calls.caller import Asker
-from hydrometer.engine.calls.ordered import AHEAD, in_order
+from hydrometer.engine.calls.caller import ModelCaller
+from hydrometer.engine.calls.ordered import AHEAD, map_in_order
 from hydrometer.engine.ice.ice_events import Compared, Event
 from hydrometer.engine.rse.rse_stages import run_similarity
 from hydrometer.engine.setup.models import Role
@@ -39,7 +39,7 @@ async def test_arrival_order_does_not_matter(arrival: int, at_once: int) -> None
             await checkpoint()
         return job * 10
 
-    await in_order(range(40), work, applied.append, at_once=at_once)
+    await map_in_order(range(40), work, applied.append, at_once=at_once)
 
     assert applied == [job * 10 for job in range(40)]
 
@@ -50,7 +50,7 @@ async def test_nothing_to_do_is_done_at_once() -> None:
     async def work(job: int) -> int:
         raise AssertionError(f"job {job} was never given")
 
-    await in_order((), work, applied.append, at_once=2)
+    await map_in_order((), work, applied.append, at_once=2)
 
     assert applied == []
 
@@ -67,7 +67,7 @@ async def test_as_many_are_under_way_as_allowed_and_no_more() -> None:
         inside -= 1
         return job
 
-    await in_order(range(50), work, lambda _: None, at_once=5)
+    await map_in_order(range(50), work, lambda _: None, at_once=5)
 
     assert most == 5
 
@@ -93,7 +93,7 @@ async def test_a_slow_piece_holds_up_only_those_too_far_ahead_of_it() -> None:
     async with anyio.create_task_group() as tasks:
 
         async def go() -> None:
-            await in_order(jobs(), work, applied.append, at_once=3)
+            await map_in_order(jobs(), work, applied.append, at_once=3)
 
         tasks.start_soon(go)
         await anyio.wait_all_tasks_blocked()
@@ -117,7 +117,7 @@ async def test_an_error_is_raised_by_itself_and_nothing_is_applied_after_it(bad:
         return job
 
     with pytest.raises(Broken, match=f"^job {bad}$"):
-        await in_order(range(40), work, applied.append, at_once=4)
+        await map_in_order(range(40), work, applied.append, at_once=4)
 
     assert applied == list(range(len(applied)))
     assert len(applied) <= bad
@@ -138,7 +138,7 @@ async def test_an_error_ends_the_pieces_under_way() -> None:
         return job
 
     with pytest.raises(Broken):
-        await in_order(range(40), work, lambda _: None, at_once=3)
+        await map_in_order(range(40), work, lambda _: None, at_once=3)
 
     assert sorted(cancelled) == [0, 1]
 
@@ -156,7 +156,7 @@ async def test_what_apply_raises_is_raised_and_nothing_follows() -> None:
         applied.append(job)
 
     with pytest.raises(OSError, match=r"^the disk is full$"):
-        await in_order(range(40), work, apply, at_once=4)
+        await map_in_order(range(40), work, apply, at_once=4)
 
     assert applied == [0, 1, 2, 3, 4]
 
@@ -170,7 +170,7 @@ async def test_jobs_that_cannot_be_given_are_an_error_like_others() -> None:
         return job
 
     with pytest.raises(Broken, match=r"^no more$"):
-        await in_order(jobs(), work, lambda _: None, at_once=2)
+        await map_in_order(jobs(), work, lambda _: None, at_once=2)
 
 
 async def test_cancelling_from_outside_cancels_the_pieces_and_applies_nothing_more() -> None:
@@ -189,7 +189,7 @@ async def test_cancelling_from_outside_cancels_the_pieces_and_applies_nothing_mo
     async with anyio.create_task_group() as tasks:
 
         async def go() -> None:
-            await in_order(range(40), work, applied.append, at_once=3)
+            await map_in_order(range(40), work, applied.append, at_once=3)
 
         tasks.start_soon(go)
         await anyio.wait_all_tasks_blocked()
@@ -211,7 +211,7 @@ async def test_a_miss_is_raised_when_its_turn_comes(at_once: int) -> None:
         return job
 
     with pytest.raises(CacheMiss, match=r"^job 6$"):
-        await in_order(range(40), work, applied.append, at_once=at_once)
+        await map_in_order(range(40), work, applied.append, at_once=at_once)
 
     assert applied == [0, 1, 2, 3, 4, 5]
 
@@ -231,7 +231,7 @@ async def test_a_replay_goes_to_the_first_prompt_that_misses() -> None:
     for key in tuple(store.keys()):
         if key not in unknown and (data := store.get(key)) is not None:
             await partial.add(key, data)
-    asker = Asker(dict.fromkeys(ROLES, ReplayOnly(partial, pool="all")), {})
+    asker = ModelCaller(dict.fromkeys(ROLES, ReplayOnly(partial, pool="all")), {})
 
     with pytest.raises(CacheMiss, match="no stored answer for fake:"):
         await run_similarity(plan, asker, replayed.extend, at_once=64)
@@ -251,6 +251,6 @@ class Talker:
 
 async def record(plan: RsePlan, store: MemoryStore) -> list[Event]:
     events: list[Event] = []
-    asker = Asker(dict.fromkeys(ROLES, Cached(Talker(), store, pool="all")), {})
+    asker = ModelCaller(dict.fromkeys(ROLES, Cached(Talker(), store, pool="all")), {})
     await run_similarity(plan, asker, events.extend, at_once=2)
     return events

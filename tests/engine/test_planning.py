@@ -9,15 +9,15 @@ from hydrometer.engine.errors import ConfigInvalid
 from hydrometer.engine.setup.config import Config, parse_config
 from hydrometer.engine.setup.loading import builtin_text, load_texts
 from hydrometer.engine.setup.plan import (
-    Plan,
+    IcePlan,
     TreeSearch,
     decode_plan,
     encode_plan,
     first_difference,
     plan_digest,
 )
-from hydrometer.engine.setup.planning import build_plan
-from hydrometer.engine.setup.registry import Catalogue
+from hydrometer.engine.setup.planning import build_ice_plan
+from hydrometer.engine.setup.registry import StrategyRegistry
 from hydrometer.providers.types import Sampling
 from hydrometer.strategies.search.mcts import MctsExplore
 
@@ -43,9 +43,9 @@ def config(more: str = "", *, url: str = "http://localhost/v1", head: str = "") 
     return parse_config(head + CONFIG.format(url=url, more=more), "c.toml")
 
 
-def plan(more: str = "", **options: str) -> Plan:
+def plan(more: str = "", **options: str) -> IcePlan:
     read = config(more, **options)
-    return build_plan(read, "qwen", load_texts(read, Path()))
+    return build_ice_plan(read, "qwen", load_texts(read, Path()))
 
 
 def test_the_paper_preset_is_the_published_rule() -> None:
@@ -53,7 +53,7 @@ def test_the_paper_preset_is_the_published_rule() -> None:
 
     assert (made.probes, made.questions_per_visit, made.window) == (1000, 50, 1)
     assert isinstance(made.search, TreeSearch)
-    assert Catalogue().selector(made.search.selector) == MctsExplore(
+    assert StrategyRegistry().selector(made.search.selector) == MctsExplore(
         explore=0.5, stop_early=0.1, reward_floor=0.2
     )
     assert made.search.admit == "successful"
@@ -139,7 +139,7 @@ def test_a_name_that_does_not_resolve_is_an_error_at_its_path(
     read = parse_config(text, "c.toml")
 
     with pytest.raises(ConfigInvalid) as caught:
-        build_plan(read, "qwen", load_texts(read, Path()))
+        build_ice_plan(read, "qwen", load_texts(read, Path()))
 
     assert said in str(caught.value)
 
@@ -149,19 +149,19 @@ def test_a_judge_model_needs_the_fact() -> None:
     read = parse_config(text.replace('fact = "builtin:qwen"\n', ""), "c.toml")
 
     with pytest.raises(ConfigInvalid, match=r"models\.qwen\.fact is missing: a judge model"):
-        build_plan(read, "qwen", load_texts(read, Path()))
+        build_ice_plan(read, "qwen", load_texts(read, Path()))
 
 
 def test_the_config_that_init_writes_is_a_config() -> None:
     read = parse_config(builtin_text("hydrometer.toml"), "hydrometer.toml")
 
-    assert build_plan(read, "target", load_texts(read, Path())).probes == 400
+    assert build_ice_plan(read, "target", load_texts(read, Path())).probes == 400
 
 
 def test_identical_models_share_an_identity_and_plantings_tell_simulated_ones_apart() -> None:
     read = parse_config(builtin_text("demo.toml"), "demo.toml")
     texts = load_texts(read, Path())
 
-    identities = {build_plan(read, name, texts).target.identity for name in read.ice.targets}
+    identities = {build_ice_plan(read, name, texts).target.identity for name in read.ice.targets}
 
     assert len(identities) == 3

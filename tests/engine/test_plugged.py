@@ -11,10 +11,10 @@ import pytest
 from builders import JUDGE, make_plan
 
 from hydrometer.engine.errors import FileInvalid, PluginBroken
-from hydrometer.engine.setup.plan import Component, PlannedJudge
-from hydrometer.engine.setup.plugin_checks import MOST_CALLS, Fault, Kind, Plugin
-from hydrometer.engine.setup.registry import Catalogue, Offer
-from hydrometer.strategies.base import Choice, Judge, Mutator, Reading, Selector
+from hydrometer.engine.setup.plan import PlannedJudge, PlannedStrategy
+from hydrometer.engine.setup.plugin_checks import MOST_CALLS, Plugin, PluginFault, StrategyKind
+from hydrometer.engine.setup.registry import PluginSpec, StrategyRegistry
+from hydrometer.strategies.base import Choice, Judge, JudgeDialogue, Mutator, Selector
 from hydrometer.strategies.search.tree import Tree
 from hydrometer.strategies.types import (
     Case,
@@ -32,12 +32,14 @@ STRICT = Verdict(metric="strict", positive=False)
 LOOSE = Verdict(metric="loose", positive=False)
 
 
-def catalogue_of(kind: Kind, found: object) -> Catalogue:
-    offer = Offer(load=lambda: found, package="some-package")
-    return Catalogue(lambda asked: {"odd": offer} if asked == kind else {})
+def catalogue_of(kind: StrategyKind, found: object) -> StrategyRegistry:
+    offer = PluginSpec(load=lambda: found, package="some-package")
+    return StrategyRegistry(lambda asked: {"odd": offer} if asked == kind else {})
 
 
-def planned(kind: Kind, found: object, settings: Mapping[str, object] | None = None) -> Component:
+def planned(
+    kind: StrategyKind, found: object, settings: Mapping[str, object] | None = None
+) -> PlannedStrategy:
     return catalogue_of(kind, found).plan(kind, "odd", settings or {}, "ice.odd")
 
 
@@ -189,7 +191,7 @@ def test_an_error_that_a_plug_in_may_raise_comes_out_as_it_is() -> None:
     with pytest.raises(LookupError), plugin.calling("complete", may_raise=LookupError):
         raise KeyError("x")
     with pytest.raises(PluginBroken), plugin.calling("complete", may_raise=LookupError):
-        raise Fault("returned nothing")
+        raise PluginFault("returned nothing")
 
 
 # Mutators
@@ -304,8 +306,8 @@ def judge(
     return catalogue_of("judges", found).prepare(plan, make_plan().about)
 
 
-def returning(opinions: Any) -> Callable[[Case], Reading]:
-    def read(case: Case) -> Reading:
+def returning(opinions: Any) -> Callable[[Case], JudgeDialogue]:
+    def read(case: Case) -> JudgeDialogue:
         yield from ()
         found: tuple[Opinion, ...] = opinions
         return found
@@ -313,7 +315,7 @@ def returning(opinions: Any) -> Callable[[Case], Reading]:
     return read
 
 
-def finish(reading: Reading, *replies: str | None) -> tuple[Opinion, ...]:
+def finish(reading: JudgeDialogue, *replies: str | None) -> tuple[Opinion, ...]:
     """Feed *replies* to a reading that asks so often, and return its opinions."""
     said: str | None = None
     for reply in replies:
@@ -356,8 +358,8 @@ def test_opinions_are_handed_on(opinions: tuple[Opinion, ...]) -> None:
     assert finish(judge(returning(opinions)).read(CASE)) is opinions
 
 
-def asking(times: int, *opinions: Opinion) -> Callable[[Case], Reading]:
-    def read(case: Case) -> Reading:
+def asking(times: int, *opinions: Opinion) -> Callable[[Case], JudgeDialogue]:
+    def read(case: Case) -> JudgeDialogue:
         for _ in range(times):
             yield ("Is it?",)
         return opinions
@@ -374,7 +376,7 @@ def test_a_judge_may_leave_out_what_a_failed_call_was_to_decide() -> None:
 
 
 def test_a_judge_that_asks_until_it_can_read_ends() -> None:
-    def read(case: Case) -> Reading:
+    def read(case: Case) -> JudgeDialogue:
         while True:
             yield ("Is it?",)
 
@@ -398,7 +400,7 @@ def test_a_judge_that_asks_until_it_can_read_ends() -> None:
     ],
 )
 def test_a_judge_yields_a_tuple_of_texts(turns: Any, said: str) -> None:
-    def read(case: Case) -> Reading:
+    def read(case: Case) -> JudgeDialogue:
         yield turns
         return (STRICT,)
 
@@ -554,7 +556,7 @@ def test_a_class_that_cannot_be_made_or_loaded_is_named() -> None:
     def load() -> object:
         raise ModuleNotFoundError("No module named 'torch'")
 
-    unloaded = Catalogue(lambda _: {"odd": Offer(load=load, package="some-package")})
+    unloaded = StrategyRegistry(lambda _: {"odd": PluginSpec(load=load, package="some-package")})
 
     assert why(lambda: planned("selectors", Odd), "selector") == "__init__ raised KeyError: 'HOME'"
     assert why(lambda: unloaded.plan("selectors", "odd", {}, "x"), "selector") == (

@@ -10,13 +10,13 @@ from hydrometer.engine.errors import FileInvalid
 from hydrometer.engine.rse.prompt_sets import (
     Conversation,
     Finding,
-    Reading,
+    LoadedPrompts,
     Turn,
     Unit,
     What,
     build_prompts,
 )
-from hydrometer.strategies.similarity.similarity_types import Prompt, PromptSet
+from hydrometer.strategies.similarity.similarity_types import PromptSet, PromptTurns
 
 SPEAKERS = {"h": "human", "u": "user", "s": "system", "d": "developer", "g": "gpt", "t": "tool"}
 
@@ -37,7 +37,7 @@ def build(
     unit: Unit = "line",
     max_chars: int = 100,
     max_turns: int | None = None,
-) -> Reading:
+) -> LoadedPrompts:
     placed = (
         Conversation(
             place=place, turns=row.turns, id=row.id, language=row.language, stratum=row.stratum
@@ -49,23 +49,23 @@ def build(
     )
 
 
-def asked(reading: Reading) -> list[tuple[str, ...]]:
+def asked(reading: LoadedPrompts) -> list[tuple[str, ...]]:
     return [prompt.turns for prompt in reading.prompts.prompts]
 
 
-def found(reading: Reading) -> dict[What, tuple[int, ...]]:
+def found(reading: LoadedPrompts) -> dict[What, tuple[int, ...]]:
     return {finding.what: finding.places for finding in reading.findings}
 
 
 def test_a_reading_without_oddities_is_the_set_alone() -> None:
     reading = build(chat("h:Why?", id="a", stratum="s"), chat("h:为何？", "g:x", "u:So?", id="b"))
 
-    assert reading == Reading(
+    assert reading == LoadedPrompts(
         prompts=PromptSet(
             name="set",
             prompts=(
-                Prompt(id="a", turns=("Why?",), stratum="s"),
-                Prompt(id="b", turns=("为何？", "So?"), language="zh"),
+                PromptTurns(id="a", turns=("Why?",), stratum="s"),
+                PromptTurns(id="b", turns=("为何？", "So?"), language="zh"),
             ),
         ),
         rows=2,

@@ -12,16 +12,16 @@ import pytest
 
 from hydrometer.engine.errors import FileInvalid
 from hydrometer.engine.rse.prompt_files import parse_prompts
-from hydrometer.engine.rse.prompt_sets import Finding, Reading
-from hydrometer.strategies.similarity.similarity_types import Prompt
+from hydrometer.engine.rse.prompt_sets import Finding, LoadedPrompts
+from hydrometer.strategies.similarity.similarity_types import PromptTurns
 
 ROWS: tuple[dict[str, object], ...] = (
     {"id": "a", "prompt": "Why?"},
     {"id": "b", "prompt": "你好\u2028吗？"},
 )
 PROMPTS = (
-    Prompt(id="a", turns=("Why?",)),
-    Prompt(id="b", turns=("你好\u2028吗？",), language="zh"),
+    PromptTurns(id="a", turns=("Why?",)),
+    PromptTurns(id="b", turns=("你好\u2028吗？",), language="zh"),
 )
 TEXTS = (
     "holds a list of texts; needs one text, or the key turns where they are the turns of one "
@@ -31,7 +31,9 @@ PRINTED = "has texts with no comma between them, as numpy prints an array; write
 EXPECTED = "needs prompt, turns (ArenaHard), problem (NuminaMath), or conversations or messages"
 
 
-def read(data: bytes | str, *, max_chars: int = 1000, max_turns: int | None = None) -> Reading:
+def read(
+    data: bytes | str, *, max_chars: int = 1000, max_turns: int | None = None
+) -> LoadedPrompts:
     raw = data.encode() if isinstance(data, str) else data
     return parse_prompts(raw, name="set", where="f", max_chars=max_chars, max_turns=max_turns)
 
@@ -97,7 +99,7 @@ def test_arena_hard_has_turns_and_a_cluster_that_is_finer_than_its_category() ->
     }
 
     assert read(lines(row)).prompts.prompts == (
-        Prompt(id="9f2c", turns=("Who builds?",), stratum="Bridges"),
+        PromptTurns(id="9f2c", turns=("Who builds?",), stratum="Bridges"),
     )
 
 
@@ -105,7 +107,7 @@ def test_newer_arena_hard_has_a_prompt_and_a_subcategory() -> None:
     row = {"uid": "7a", "category": "hard", "subcategory": "coding", "prompt": "Write it."}
 
     assert read(lines(row)).prompts.prompts == (
-        Prompt(id="7a", turns=("Write it.",), stratum="coding"),
+        PromptTurns(id="7a", turns=("Write it.",), stratum="coding"),
     )
 
 
@@ -113,7 +115,7 @@ def test_turns_can_be_plain_texts_which_are_all_human() -> None:
     row = {"question_id": 81, "category": "writing", "turns": ["Write.", "Again."]}
 
     assert read(lines(row)).prompts.prompts == (
-        Prompt(id="81", turns=("Write.", "Again."), stratum="writing"),
+        PromptTurns(id="81", turns=("Write.", "Again."), stratum="writing"),
     )
 
 
@@ -185,8 +187,8 @@ def test_columns_keep_ids_and_strata_together() -> None:
     table = {"uid": ["x", "y"], "problem": ["a", "b"], "source": ["s", "t"]}
 
     assert read(msgspec.json.encode(table)).prompts.prompts == (
-        Prompt(id="x", turns=("a",), stratum="s"),
-        Prompt(id="y", turns=("b",), stratum="t"),
+        PromptTurns(id="x", turns=("a",), stratum="s"),
+        PromptTurns(id="y", turns=("b",), stratum="t"),
     )
 
 
@@ -218,7 +220,7 @@ def test_a_declared_language_counts_before_the_one_that_the_text_shows(
 def test_lists_in_csv_are_read_as_json_or_as_python_writes_them(cell: str) -> None:
     (prompt,) = read(as_csv({"id": "a", "conversations": cell})).prompts.prompts
 
-    assert prompt == Prompt(id="a", turns=("Hi.\n",))
+    assert prompt == PromptTurns(id="a", turns=("Hi.\n",))
 
 
 def test_a_table_of_several_shapes_takes_from_each_row_what_is_filled_in() -> None:
@@ -354,7 +356,7 @@ def test_parquet_holds_conversations() -> None:
 
     (prompt,) = read(to_parquet({"id": "a", "conversations": said})).prompts.prompts
 
-    assert prompt == Prompt(id="a", turns=("Hi.",))
+    assert prompt == PromptTurns(id="a", turns=("Hi.",))
 
 
 def test_parquet_of_more_rows_than_one_batch_is_numbered_through() -> None:

@@ -8,16 +8,16 @@ from random import Random
 
 import pytest
 
-from hydrometer.engine.rse.prompt_sets import Cell, sample
-from hydrometer.strategies.similarity.similarity_types import Prompt
+from hydrometer.engine.rse.prompt_sets import Stratum, sample
+from hydrometer.strategies.similarity.similarity_types import PromptTurns
 
 SIZES = {("en", "code"): 50, ("en", "prose"): 30, ("zh", "code"): 19, ("zh", "prose"): 1}
 
 
-def make(sizes: dict[Cell, int]) -> list[Prompt]:
+def make(sizes: dict[Stratum, int]) -> list[PromptTurns]:
     """Return prompts of all cells, mixed."""
     prompts = [
-        Prompt(
+        PromptTurns(
             id=f"{language}-{stratum}-{n}",
             turns=(f"{stratum} {n} in {language}",),
             language=language,
@@ -30,7 +30,7 @@ def make(sizes: dict[Cell, int]) -> list[Prompt]:
     return prompts
 
 
-def cells(prompts: tuple[Prompt, ...]) -> dict[Cell, int]:
+def cells(prompts: tuple[PromptTurns, ...]) -> dict[Stratum, int]:
     return dict(Counter((prompt.language, prompt.stratum) for prompt in prompts))
 
 
@@ -127,7 +127,7 @@ def test_other_ids_give_the_same_prompts() -> None:
     """Published ids are often but the number of the row."""
     prompts = make(SIZES)
     renamed = [
-        Prompt(id=str(n), turns=p.turns, language=p.language, stratum=p.stratum)
+        PromptTurns(id=str(n), turns=p.turns, language=p.language, stratum=p.stratum)
         for n, p in enumerate(prompts)
     ]
 
@@ -153,7 +153,7 @@ def test_every_prompt_of_a_cell_has_the_same_chance() -> None:
 
 def test_the_sample_of_a_seed_is_pinned() -> None:
     """A change here gives every plan other prompts: it is breaking, and the changelog says so."""
-    prompts = [Prompt(id=str(n), turns=(f"prompt {n}",)) for n in range(12)]
+    prompts = [PromptTurns(id=str(n), turns=(f"prompt {n}",)) for n in range(12)]
 
     assert [prompt.id for prompt in sample(prompts, 4, 7)] == ["0", "3", "9", "10"]
 

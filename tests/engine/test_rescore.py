@@ -13,7 +13,7 @@ from fakes import FunctionProvider
 
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.store import MemoryStore
-from hydrometer.engine.calls.caller import FAILURES_IN_A_ROW, Asker
+from hydrometer.engine.calls.caller import FAILURES_IN_A_ROW, ModelCaller
 from hydrometer.engine.calls.ordered import AHEAD
 from hydrometer.engine.errors import CallsKeepFailing, FileInvalid
 from hydrometer.engine.ice.ice_events import (
@@ -25,10 +25,10 @@ from hydrometer.engine.ice.ice_events import (
     Probed,
     Taken,
 )
-from hydrometer.engine.records.layers import Reread
-from hydrometer.engine.rescore import find_readings, run_rescore
-from hydrometer.engine.setup.plan import Component, Imported, Plan, PlannedJudge
-from hydrometer.engine.setup.registry import Catalogue
+from hydrometer.engine.records.layers import LayerRow
+from hydrometer.engine.rescore import find_rescore_items, run_rescore
+from hydrometer.engine.setup.plan import IcePlan, Imported, PlannedJudge, PlannedStrategy
+from hydrometer.engine.setup.registry import StrategyRegistry
 from hydrometer.providers.base import Provider
 from hydrometer.providers.errors import AccessDenied, RequestRejected
 from hydrometer.providers.settings import Planting
@@ -102,31 +102,31 @@ async def rescore(
     events: list[Event],
     provider: Provider,
     *,
-    plan: Plan = PLAN,
+    plan: IcePlan = PLAN,
     judge: PlannedJudge = BY_MODEL,
     store: MemoryStore | None = None,
     at_once: int = 5,
     known: Mapping[int, Judgement] | None = None,
     emitted: list[Event] | None = None,
-) -> tuple[Reread, ...]:
+) -> tuple[LayerRow, ...]:
     cached = Cached(provider, store or MemoryStore(), pool="judge")
     return await run_rescore(
         plan,
         judge,
         iter(events),
-        Asker({"judge": cached}, {}),
+        ModelCaller({"judge": cached}, {}),
         ([] if emitted is None else emitted).extend,
-        catalogue=Catalogue(),
+        catalogue=StrategyRegistry(),
         at_once=at_once,
         known=known or {},
     )
 
 
-def by_probe(rows: tuple[Reread, ...]) -> dict[int, Judgement]:
+def by_probe(rows: tuple[LayerRow, ...]) -> dict[int, Judgement]:
     return {row.probe: row.judgement for row in rows}
 
 
-def verdicts(row: Reread) -> list[tuple[str, bool | None]]:
+def verdicts(row: LayerRow) -> list[tuple[str, bool | None]]:
     return [
         (opinion.metric, opinion.positive if isinstance(opinion, Verdict) else None)
         for opinion in row.judgement.opinions
@@ -168,8 +168,8 @@ async def test_events_are_read_no_further_than_there_is_room_for() -> None:
             drawn += 1
             yield event
 
-    asker = Asker({"judge": Cached(Gated(), MemoryStore(), pool="judge")}, {})
-    rows: list[Reread] = []
+    asker = ModelCaller({"judge": Cached(Gated(), MemoryStore(), pool="judge")}, {})
+    rows: list[LayerRow] = []
 
     async def work() -> None:
         rows.extend(
@@ -179,7 +179,7 @@ async def test_events_are_read_no_further_than_there_is_room_for() -> None:
                 draw(),
                 asker,
                 lambda _: None,
-                catalogue=Catalogue(),
+                catalogue=StrategyRegistry(),
                 at_once=2,
                 known={},
             )
@@ -306,7 +306,7 @@ def test_what_a_judge_reads_is_the_prompt_that_was_sent() -> None:
     ]
     question = PLAN.questions[0].text
 
-    readings = list(find_readings(PLAN, [*events, FAILED]))
+    readings = list(find_rescore_items(PLAN, [*events, FAILED]))
 
     assert [(reading.probe, reading.case and reading.case.prompt) for reading in readings] == [
         (0, f"A mutant: {question}"),
@@ -319,7 +319,7 @@ def test_what_a_judge_reads_is_the_prompt_that_was_sent() -> None:
 def test_imported_templates_need_no_slot(template: str) -> None:
     plan = make_plan(search=Imported(source="s"))
 
-    (reading,) = find_readings(plan, [mutated(template), probed()])
+    (reading,) = find_rescore_items(plan, [mutated(template), probed()])
 
     assert reading.case is not None
     assert plan.questions[0].text in reading.case.prompt
@@ -392,7 +392,7 @@ async def test_a_damaged_event_comes_out_unwrapped_while_calls_are_under_way() -
         yield from recorded(3)
         raise FileInvalid("events.jsonl:5: not an event")
 
-    asker = Asker({"judge": Cached(Delayed(1), MemoryStore(), pool="judge")}, {})
+    asker = ModelCaller({"judge": Cached(Delayed(1), MemoryStore(), pool="judge")}, {})
 
     with pytest.raises(FileInvalid, match=r"^events\.jsonl:5"):
         await run_rescore(
@@ -401,7 +401,7 @@ async def test_a_damaged_event_comes_out_unwrapped_while_calls_are_under_way() -
             damaged(),
             asker,
             lambda _: None,
-            catalogue=Catalogue(),
+            catalogue=StrategyRegistry(),
             at_once=2,
             known={},
         )
@@ -424,7 +424,9 @@ async def test_cancelling_a_reading_ends_it_at_once() -> None:
 
 
 async def test_a_judge_that_is_not_installed_is_refused_before_anything_is_read() -> None:
-    gone = PlannedJudge(name="gone", rules=Component(name="gone", version="1"), metrics=("strict",))
+    gone = PlannedJudge(
+        name="gone", rules=PlannedStrategy(name="gone", version="1"), metrics=("strict",)
+    )
 
     with pytest.raises(FileInvalid, match=r"^the plan's judge gone comes with a package that"):
         await rescore([], FunctionProvider(judged), judge=gone)

@@ -14,12 +14,12 @@ from hydrometer.cache.errors import CacheMiss
 from hydrometer.cache.keys import request_key
 from hydrometer.cache.replay import ReplayOnly
 from hydrometer.cache.store import MemoryStore
-from hydrometer.engine.calls.caller import CALLS_UNHEARD, Asker, run_search
+from hydrometer.engine.calls.caller import CHECKPOINT_EVERY, ModelCaller, run_search
 from hydrometer.engine.calls.stages import Call, Stage
 from hydrometer.engine.errors import CallsKeepFailing
 from hydrometer.engine.ice.ice_events import CallFailed, Event, Finished, Probed, Selected
 from hydrometer.engine.setup.models import Role
-from hydrometer.engine.setup.plan import Plan
+from hydrometer.engine.setup.plan import IcePlan
 from hydrometer.providers.errors import AccessDenied, RequestRejected
 from hydrometer.providers.settings import Planting
 from hydrometer.providers.simulation.simulated_adapter import answer
@@ -49,7 +49,7 @@ class Delayed:
 
 
 async def run(
-    plan: Plan,
+    plan: IcePlan,
     provider: FunctionProvider | Delayed,
     *,
     store: MemoryStore | None = None,
@@ -58,7 +58,7 @@ async def run(
     events: list[Event] = []
     cached = Cached(provider, store or MemoryStore(), pool="all")
     roles: tuple[Role, ...] = ("target", "helper", "judge")
-    asker = Asker(dict.fromkeys(roles, cached), failures or {})
+    asker = ModelCaller(dict.fromkeys(roles, cached), failures or {})
     await run_search(plan, asker, events.extend)
     return events
 
@@ -89,7 +89,7 @@ async def test_a_response_is_judged_while_others_are_awaited() -> None:
     plan = make_plan(window=1, judge=JUDGE, probes=4, questions_per_visit=4)
     cached = Cached(SlowFirst(), MemoryStore(), pool="all")
     roles: tuple[Role, ...] = ("target", "helper", "judge")
-    asker = Asker(dict.fromkeys(roles, cached), {})
+    asker = ModelCaller(dict.fromkeys(roles, cached), {})
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run_search, plan, asker, lambda _: None)
@@ -156,7 +156,7 @@ async def test_a_replay_takes_failures_from_the_recording_and_nothing_else() -> 
     replayed: list[Event] = []
     only = ReplayOnly(store, pool="all")
     roles: tuple[Role, ...] = ("target", "helper", "judge")
-    await run_search(plan, Asker(dict.fromkeys(roles, only), failures), replayed.extend)
+    await run_search(plan, ModelCaller(dict.fromkeys(roles, only), failures), replayed.extend)
 
     assert len(failures) == 1
     assert replayed == recorded
@@ -178,7 +178,7 @@ async def test_a_miss_stops_a_replay_only_when_its_turn_comes() -> None:
     roles: tuple[Role, ...] = ("target", "helper", "judge")
 
     with pytest.raises(CacheMiss, match="no stored answer for fake:target"):
-        await run_search(plan, Asker(dict.fromkeys(roles, only), {}), replayed.extend)
+        await run_search(plan, ModelCaller(dict.fromkeys(roles, only), {}), replayed.extend)
 
     tickets = [event.ticket for event in replayed if isinstance(event, Selected)]
     assert tickets == [0, 1, 2]
@@ -200,7 +200,7 @@ async def test_an_error_of_the_sink_comes_out_as_it_is() -> None:
     roles: tuple[Role, ...] = ("target", "helper", "judge")
 
     with pytest.raises(OSError, match="No space left"):
-        await run_search(make_plan(), Asker(dict.fromkeys(roles, cached), {}), full)
+        await run_search(make_plan(), ModelCaller(dict.fromkeys(roles, cached), {}), full)
 
 
 async def test_a_model_that_fails_every_call_for_good_pauses_the_run() -> None:
@@ -228,7 +228,7 @@ async def test_calls_that_are_all_stored_can_be_cancelled() -> None:
 
     def ask_for_ever() -> Stage[None]:
         nonlocal made
-        while made < 10 * CALLS_UNHEARD:
+        while made < 10 * CHECKPOINT_EVERY:
             made += 1
             yield (call,)
 
@@ -238,10 +238,10 @@ async def test_calls_that_are_all_stored_can_be_cancelled() -> None:
     )
     for failures in ({}, {request_key(call.request): FAILED}):
         made = 0
-        asker = Asker({"judge": ReplayOnly(store, pool="judge")}, failures)
+        asker = ModelCaller({"judge": ReplayOnly(store, pool="judge")}, failures)
         with anyio.CancelScope() as scope:
             scope.cancel()
             await asker.drive(ask_for_ever())
 
         assert scope.cancelled_caught
-        assert made <= CALLS_UNHEARD
+        assert made <= CHECKPOINT_EVERY

@@ -9,26 +9,29 @@ from builders import make_outcome, make_plan, make_selector
 from hydrometer.engine.calls.stages import MutationResult, ProbeResult
 from hydrometer.engine.ice.ice_events import (
     Answer,
-    Barren,
     CallFailed,
     Credited,
     Event,
     Finished,
     Mutated,
+    NoMutant,
     Probed,
     Selected,
 )
-from hydrometer.engine.ice.search import STUCK_AFTER, Job, Outcome, Search
-from hydrometer.engine.setup.plan import Plan
-from hydrometer.engine.setup.registry import Catalogue
+from hydrometer.engine.ice.search import STUCK_AFTER, Search, SearchTicket, TicketOutcome
+from hydrometer.engine.setup.plan import IcePlan
+from hydrometer.engine.setup.registry import StrategyRegistry
 
 
 def play(
-    plan: Plan, *, arrival: int = 0, answer: Callable[[Job], Outcome] = make_outcome
+    plan: IcePlan,
+    *,
+    arrival: int = 0,
+    answer: Callable[[SearchTicket], TicketOutcome] = make_outcome,
 ) -> list[Event]:
     """Run a search whose outcomes arrive in an order drawn from *arrival*."""
     dice = Random(arrival)
-    search = Search(plan, Catalogue())
+    search = Search(plan, StrategyRegistry())
     step = search.start()
     events = list(step.events)
     flying = list(step.jobs)
@@ -72,7 +75,7 @@ def test_the_probe_budget_is_met_exactly_when_visits_do_not_divide_it() -> None:
 
 
 def test_a_ticket_is_chosen_after_its_outcome_window_and_before_the_next() -> None:
-    search = Search(make_plan(window=2, probes=100), Catalogue())
+    search = Search(make_plan(window=2, probes=100), StrategyRegistry())
     first, second = search.start().jobs
 
     held = search.receive(make_outcome(second))
@@ -85,33 +88,33 @@ def test_a_ticket_is_chosen_after_its_outcome_window_and_before_the_next() -> No
 
 
 def test_an_outcome_that_nobody_asked_for_is_an_error() -> None:
-    search = Search(make_plan(window=1), Catalogue())
+    search = Search(make_plan(window=1), StrategyRegistry())
     (job,) = search.start().jobs
 
     with pytest.raises(ValueError, match=r"^ticket 3 is not in flight$"):
-        search.receive(Outcome(ticket=3, mutation=MutationResult()))
+        search.receive(TicketOutcome(ticket=3, mutation=MutationResult()))
     search.receive(make_outcome(job))
     with pytest.raises(ValueError, match=r"^ticket 0 is not in flight$"):
         search.receive(make_outcome(job))
 
 
 def test_a_barren_ticket_gives_its_probes_back() -> None:
-    def answer(job: Job) -> Outcome:
+    def answer(job: SearchTicket) -> TicketOutcome:
         if job.ticket % 3 == 1:
-            return Outcome(ticket=job.ticket, mutation=MutationResult())
+            return TicketOutcome(ticket=job.ticket, mutation=MutationResult())
         return make_outcome(job)
 
     events = play(make_plan(probes=40), answer=answer)
 
     assert sum(isinstance(event, Probed) for event in events) == 40
-    assert sum(isinstance(event, Barren) for event in events) == 10
+    assert sum(isinstance(event, NoMutant) for event in events) == 10
     assert events[-1] == Finished(reason="probes", tickets=30, probes=40)
 
 
 def test_a_helper_that_never_gives_a_template_ends_the_run() -> None:
     events = play(
         make_plan(window=3),
-        answer=lambda job: Outcome(ticket=job.ticket, mutation=MutationResult()),
+        answer=lambda job: TicketOutcome(ticket=job.ticket, mutation=MutationResult()),
     )
 
     assert isinstance(events[-1], Finished)
@@ -121,19 +124,19 @@ def test_a_helper_that_never_gives_a_template_ends_the_run() -> None:
 
 @pytest.mark.parametrize("arrival", range(6))
 def test_the_later_of_two_equal_mutants_is_a_duplicate(arrival: int) -> None:
-    def answer(job: Job) -> Outcome:
+    def answer(job: SearchTicket) -> TicketOutcome:
         return make_outcome(job, text="the same: {query}" if job.ticket in (1, 2) else None)
 
     events = play(make_plan(window=4), arrival=arrival, answer=answer)
 
-    barren = [event for event in events if isinstance(event, Barren)]
+    barren = [event for event in events if isinstance(event, NoMutant)]
     assert [event.ticket for event in barren] == [2]
     assert barren[0].rejections[-1].fault == "duplicate"
     assert sum(isinstance(event, Probed) for event in events) == 40
 
 
 def test_what_counts_as_known_is_fixed_when_the_ticket_is_chosen() -> None:
-    search = Search(make_plan(window=2), Catalogue())
+    search = Search(make_plan(window=2), StrategyRegistry())
     first, second = search.start().jobs
 
     search.receive(make_outcome(first, text="new: {query}"))
@@ -144,9 +147,9 @@ def test_what_counts_as_known_is_fixed_when_the_ticket_is_chosen() -> None:
 
 
 def test_equal_rewritings_get_rising_draws() -> None:
-    jobs: list[Job] = []
+    jobs: list[SearchTicket] = []
 
-    def answer(job: Job) -> Outcome:
+    def answer(job: SearchTicket) -> TicketOutcome:
         jobs.append(job)
         return make_outcome(job, rate=0.0)
 
@@ -157,14 +160,14 @@ def test_equal_rewritings_get_rising_draws() -> None:
 
 
 def test_the_tries_of_a_ticket_use_different_mutators() -> None:
-    for job in Search(make_plan(window=20), Catalogue()).start().jobs:
+    for job in Search(make_plan(window=20), StrategyRegistry()).start().jobs:
         assert len({attempt.name for attempt in job.tries}) == len(job.tries) == 3
 
 
 def test_crossover_joins_two_different_templates() -> None:
     plan = make_plan(mutators=("crossover",), window=20)
 
-    for job in Search(plan, Catalogue()).start().jobs:
+    for job in Search(plan, StrategyRegistry()).start().jobs:
         first, second = job.tries[0].parents
         assert first == job.path[-1]
         assert first != second
@@ -181,12 +184,12 @@ def test_templates_join_the_tree_as_the_plan_says(admit: str, nodes: int) -> Non
 
 
 def test_unread_answers_are_no_evidence_in_the_reward() -> None:
-    def answer(job: Job) -> Outcome:
+    def answer(job: SearchTicket) -> TicketOutcome:
         whole = make_outcome(job, rate=1.0)
         failed = CallFailed(role="target", key="k", error="ReplyUnusable", message="m")
         cut = Answer(key="k", text="", finish="length")
         probes = (whole.probes[0], ProbeResult(outcome=failed), ProbeResult(outcome=cut))
-        return Outcome(ticket=job.ticket, mutation=whole.mutation, probes=probes)
+        return TicketOutcome(ticket=job.ticket, mutation=whole.mutation, probes=probes)
 
     plan = make_plan(questions_per_visit=3, probes=3, window=1)
 
@@ -214,7 +217,7 @@ def test_the_published_rule_takes_the_first_twenty_roots_in_order() -> None:
 def test_the_adaptive_search_asks_more_of_what_works() -> None:
     weak = {3, 17}
 
-    def answer(job: Job) -> Outcome:
+    def answer(job: SearchTicket) -> TicketOutcome:
         return make_outcome(job, rate=0.7 if job.path[0] in weak else 0.02)
 
     plan = make_plan(templates=40, probes=400, questions_per_visit=4)

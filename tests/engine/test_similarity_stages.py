@@ -13,8 +13,8 @@ from fakes import FunctionProvider, run_in_virtual_time
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.replay import ReplayOnly
 from hydrometer.cache.store import MemoryStore
-from hydrometer.engine.calls.caller import Asker
-from hydrometer.engine.calls.stages import Answered, Call, Reply, Stage
+from hydrometer.engine.calls.caller import ModelCaller
+from hydrometer.engine.calls.stages import Answered, Call, CallOutcome, Stage
 from hydrometer.engine.errors import FileInvalid
 from hydrometer.engine.ice.ice_events import (
     Answer,
@@ -33,12 +33,12 @@ from hydrometer.engine.ice.ice_events import (
 from hydrometer.engine.ice.ice_fold import fold_ceiling, fold_cosines, fold_pairs
 from hydrometer.engine.rse.rse_stages import (
     ComparingStages,
-    Ticket,
+    PromptTicket,
     complete,
+    gather_stages,
+    prompt_tickets,
     run_similarity,
-    tickets,
     to_said,
-    together,
 )
 from hydrometer.engine.setup.models import Role
 from hydrometer.engine.setup.plan import RsePlan, plan_digest
@@ -49,7 +49,7 @@ from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Request, Response, TokenLogprob
 from hydrometer.scoring.prompt_values import read_gradings
 from hydrometer.strategies.similarity.similarity_judge import UNREADABLE
-from hydrometer.strategies.similarity.similarity_types import Grades, Prompt, Unreadable
+from hydrometer.strategies.similarity.similarity_types import Grades, PromptTurns, Unreadable
 
 Say = str | Response | CallFailed
 Script = Callable[[Call], Say]
@@ -92,7 +92,7 @@ def compare(
 
     Keys are numbered in the order in which the calls were made.
     """
-    ticket = Ticket(number=0, set="general", index=0, prompt=Prompt(id="p", turns=turns))
+    ticket = PromptTicket(number=0, set="general", index=0, prompt=PromptTurns(id="p", turns=turns))
     stage = ComparingStages(plan).compare(ticket)
     steps: list[tuple[Call, ...]] = []
     count = 0
@@ -110,7 +110,7 @@ def compare(
         return steps, compared
 
 
-def as_reply(said: Say, key: str) -> Reply:
+def as_reply(said: Say, key: str) -> CallOutcome:
     if isinstance(said, CallFailed):
         return said
     return Answered(key=key, response=Response(text=said) if isinstance(said, str) else said)
@@ -534,7 +534,7 @@ def one(value: int, *steps: int) -> Stage[int]:
 def test_stages_together_get_their_own_replies_and_end_in_their_order(
     shapes: tuple[tuple[int, ...], ...],
 ) -> None:
-    stage = together([one(number, *steps) for number, steps in enumerate(shapes)])
+    stage = gather_stages([one(number, *steps) for number, steps in enumerate(shapes)])
     sizes = []
     try:
         asked = next(stage)
@@ -556,7 +556,7 @@ def test_stages_together_get_their_own_replies_and_end_in_their_order(
 def test_tickets_are_numbered_over_the_sets_and_prompts_within() -> None:
     plan = make_rse_plan(make_set("a", "1", "2"), make_set("b", "3"))
 
-    found = [(ticket.number, ticket.set, ticket.index) for ticket in tickets(plan)]
+    found = [(ticket.number, ticket.set, ticket.index) for ticket in prompt_tickets(plan)]
 
     assert found == [(0, "a", 0), (1, "a", 1), (2, "b", 0)]
 
@@ -593,7 +593,7 @@ async def run(
     events: list[Event] = []
     cached = Cached(provider, store or MemoryStore(), pool="all")
     parts: tuple[Role, ...] = ("target", "reference", "judge")
-    asker = Asker(dict.fromkeys(parts, cached), {})
+    asker = ModelCaller(dict.fromkeys(parts, cached), {})
     await run_similarity(plan, asker, events.extend, at_once=at_once)
     return events
 
@@ -619,7 +619,7 @@ async def test_a_run_replays_from_its_store_alone() -> None:
     recorded = await run(plan, FunctionProvider(simulated), store)
     replayed: list[Event] = []
     parts: tuple[Role, ...] = ("target", "reference", "judge")
-    asker = Asker(dict.fromkeys(parts, ReplayOnly(store, pool="all")), {})
+    asker = ModelCaller(dict.fromkeys(parts, ReplayOnly(store, pool="all")), {})
 
     await run_similarity(plan, asker, replayed.extend, at_once=64)
 

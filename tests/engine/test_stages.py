@@ -9,14 +9,14 @@ from builders import HELPER, JUDGE, make_plan
 from hydrometer.engine.calls.stages import (
     Answered,
     Call,
+    CallOutcome,
     ProbeResult,
     ProbeStages,
-    Reply,
     Try,
     mutate,
 )
 from hydrometer.engine.ice.ice_events import Answer, CallFailed, Judgement
-from hydrometer.engine.setup.registry import Catalogue
+from hydrometer.engine.setup.registry import StrategyRegistry
 from hydrometer.providers.types import FinishReason, Response
 from hydrometer.strategies.mutation.rewrite import Rewrite
 from hydrometer.strategies.types import Unparsed, Verdict
@@ -25,7 +25,9 @@ PARENT = "An interview: {query}"
 RADIO = "On the radio: {query}"
 
 
-def feed(stage: Generator[tuple[Call, ...], tuple[Reply, ...], Any], *replies: str | Reply) -> Any:
+def feed(
+    stage: Generator[tuple[Call, ...], tuple[CallOutcome, ...], Any], *replies: str | CallOutcome
+) -> Any:
     """Drive *stage* by hand with *replies* in order; returns (calls made, result)."""
     calls: list[Call] = []
     waiting = list(replies)
@@ -43,7 +45,7 @@ def feed(stage: Generator[tuple[Call, ...], tuple[Reply, ...], Any], *replies: s
         return calls, done.value
 
 
-def as_reply(reply: str | Reply, key: str) -> Reply:
+def as_reply(reply: str | CallOutcome, key: str) -> CallOutcome:
     if isinstance(reply, str):
         return Answered(key=key, response=Response(text=reply))
     return reply
@@ -117,9 +119,9 @@ def test_a_helper_call_that_failed_is_a_rejection_that_keeps_the_failure() -> No
     assert result.rejections[0].fault == "call-failed"
 
 
-def probe(*replies: str | Reply, judged: bool = True, template: str = PARENT) -> Any:
+def probe(*replies: str | CallOutcome, judged: bool = True, template: str = PARENT) -> Any:
     plan = make_plan(judge=JUDGE if judged else None)
-    rules = Catalogue().judge(plan.judge.rules)
+    rules = StrategyRegistry().judge(plan.judge.rules)
     return feed(ProbeStages(plan, rules.prepare(plan.about)).probe(template, 0), *replies)
 
 

@@ -19,7 +19,7 @@ from hydrometer.engine.ice.ice_events import (
 from hydrometer.engine.records.layers import (
     Layer,
     LayerHead,
-    Reread,
+    LayerRow,
     decode_layer,
     encode_layer,
     fold_layer,
@@ -27,7 +27,7 @@ from hydrometer.engine.records.layers import (
     readable,
     reading_file,
 )
-from hydrometer.engine.setup.plan import Component, PlannedJudge
+from hydrometer.engine.setup.plan import PlannedJudge, PlannedStrategy
 from hydrometer.providers.types import FinishReason
 from hydrometer.scoring.probe_table import Counts, ProbeTable
 from hydrometer.strategies.types import Unparsed, Verdict
@@ -37,7 +37,7 @@ YES = Judgement(opinions=(Verdict(metric="strict", positive=True, vendor="openai
 NO = Judgement(opinions=(Verdict(metric="strict", positive=False),))
 LABELLED = LayerHead(
     judge=PlannedJudge(
-        name="labels", rules=Component(name="labels", version="1"), metrics=("strict",)
+        name="labels", rules=PlannedStrategy(name="labels", version="1"), metrics=("strict",)
     ),
     plan="0123",
 )
@@ -45,7 +45,7 @@ LOST = Judgement(failures=(CallFailed(role="judge", key="x", error="E", message=
 UNREAD = Judgement(opinions=(Unparsed(metric="strict", reason="?"),))
 
 
-def lines(*rows: Reread, head: LayerHead = HEAD) -> list[bytes]:
+def lines(*rows: LayerRow, head: LayerHead = HEAD) -> list[bytes]:
     return list(encode_layer(head, rows))
 
 
@@ -69,7 +69,7 @@ FAILED = CallFailed(role="target", key="k", error="E", message="m")
 
 
 def test_a_layer_comes_back_as_it_was_written() -> None:
-    rows = [Reread(probe=0, judgement=YES), Reread(probe=7, judgement=LOST)]
+    rows = [LayerRow(probe=0, judgement=YES), LayerRow(probe=7, judgement=LOST)]
 
     layer = decode_layer(lines(*rows), "f")
 
@@ -81,7 +81,7 @@ def test_a_layer_may_have_judged_nothing() -> None:
     assert decode_layer(lines(), "f").judgements == {}
 
 
-GOOD = lines(Reread(probe=0, judgement=YES), Reread(probe=1, judgement=NO))
+GOOD = lines(LayerRow(probe=0, judgement=YES), LayerRow(probe=1, judgement=NO))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_an_answer_without_a_verdict_is_unread_unless_people_were_to_label_it(
 
 
 def test_a_verdict_on_a_probe_that_the_run_does_not_have_is_named_by_its_line() -> None:
-    rows = [Reread(probe=probe, judgement=YES) for probe in (1, 50000, 0, 50001)]
+    rows = [LayerRow(probe=probe, judgement=YES) for probe in (1, 50000, 0, 50001)]
     layer = decode_layer(lines(*rows), "f")
 
     with pytest.raises(FileInvalid, match=r"^f:3: the run has no probe 50000, its last is 1$"):

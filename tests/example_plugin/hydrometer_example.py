@@ -18,7 +18,7 @@ from hydrometer.providers.base import Provider
 from hydrometer.providers.errors import SettingsInvalid
 from hydrometer.providers.settings import ModelSettings
 from hydrometer.providers.types import Request, Response
-from hydrometer.strategies.base import Choice, Reading
+from hydrometer.strategies.base import Choice, JudgeDialogue
 from hydrometer.strategies.search.tree import Tree
 from hydrometer.strategies.types import (
     SLOT,
@@ -119,7 +119,7 @@ class KeywordReader:
     def __init__(self, words: Mapping[str, str]) -> None:
         self._words = words
 
-    def read(self, case: Case) -> Reading:
+    def read(self, case: Case) -> JudgeDialogue:
         """Return one strict verdict; nobody is asked."""
         yield from ()
         for word, vendor in self._words.items():

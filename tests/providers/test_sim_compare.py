@@ -10,9 +10,15 @@ from hypothesis import strategies as st
 from hydrometer.providers.settings import Planting
 from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.simulation.simulated_writer import RELATIONS, Relation, write_answer
-from hydrometer.providers.types import Message, Request, Role, Sampling
+from hydrometer.providers.types import Message, MessageRole, Request, Sampling
 from hydrometer.strategies.similarity.similarity_judge import Form, build_prompt, parse
-from hydrometer.strategies.similarity.similarity_types import ASPECTS, Grades, Order, Pairing, Said
+from hydrometer.strategies.similarity.similarity_types import (
+    ASPECTS,
+    Grades,
+    JudgeReply,
+    Order,
+    Pairing,
+)
 
 SURE = Planting()
 PROMPTS = (
@@ -38,7 +44,7 @@ def reply(
 
 
 def ask(*turns: str, planting: Planting = SURE, draw: int = 0) -> str:
-    roles: tuple[Role, Role] = ("user", "assistant")
+    roles: tuple[MessageRole, MessageRole] = ("user", "assistant")
     messages = tuple(Message(role=roles[n % 2], content=turn) for n, turn in enumerate(turns))
     sampling = Sampling(temperature=1.0)  # at 0 all draws are one
     request = Request(identity="sim", messages=messages, sampling=sampling, draw=draw)
@@ -46,7 +52,7 @@ def ask(*turns: str, planting: Planting = SURE, draw: int = 0) -> str:
 
 
 def grade(reference: str, target: str, *, form: Form = "tags") -> tuple[float, ...]:
-    found = parse(Said(text=reply(reference, target, form=form)), form)
+    found = parse(JudgeReply(text=reply(reference, target, form=form)), form)
     assert isinstance(found, Grades)
     return tuple(getattr(found, aspect) for aspect in ASPECTS)
 
@@ -98,7 +104,7 @@ def test_the_same_request_gets_the_same_grades_and_another_draw_may_not() -> Non
 def test_a_planted_error_is_about_as_frequent_as_planted() -> None:
     text = "A short answer, always the same."
     found = [
-        parse(Said(text=reply(text, text, planting=Planting(error=0.2), draw=draw)), "tags")
+        parse(JudgeReply(text=reply(text, text, planting=Planting(error=0.2), draw=draw)), "tags")
         for draw in range(300)
     ]
 
@@ -114,12 +120,12 @@ def test_a_judge_that_errs_is_readable_when_asked_again_now_and_then() -> None:
     mended = 0
     for draw in range(60):
         said = reply(*pair, planting=planting, draw=draw)
-        if parse(Said(text=said), "tags"):
+        if parse(JudgeReply(text=said), "tags"):
             continue
         pairing = Pairing(turns=("Go on.",), reference=pair[:1], target=pair[1:])
         prompt = build_prompt(pairing, order="reference-first", form="tags")
         again = ask(prompt, said, "Again, please.", planting=planting, draw=draw)
-        mended += parse(Said(text=again), "tags") is not None
+        mended += parse(JudgeReply(text=again), "tags") is not None
 
     assert mended > 3
 

@@ -19,8 +19,8 @@ from hydrometer.providers.simulation.server.server_stats import SimulatorStats
 from hydrometer.providers.simulation.server.simulator import simulator_app
 from hydrometer.providers.simulation.server.simulator_settings import (
     DeadForm,
-    Fault,
     Faults,
+    PlantedFault,
     SimulatorSettings,
 )
 from hydrometer.providers.simulation.simulated_adapter import answer
@@ -100,7 +100,7 @@ def call(text: str) -> dict[str, object]:
     return {"model": "sim-target", "messages": [{"role": "user", "content": text}]}
 
 
-def only(fault: Fault, **more: object) -> SimulatorSettings:
+def only(fault: PlantedFault, **more: object) -> SimulatorSettings:
     faults = msgspec.convert({fault: 1.0}, Faults)
     return msgspec.structs.replace(SimulatorSettings(faults=faults), **more)
 
@@ -150,7 +150,7 @@ async def test_malformed_replies_close_no_connection_but_the_one_that_lies_of_it
 
 
 @pytest.mark.parametrize("fault", ["rate_limited", "failed", "malformed"])
-async def test_quota_is_told_on_every_reply_whatever_it_is(fault: Fault) -> None:
+async def test_quota_is_told_on_every_reply_whatever_it_is(fault: PlantedFault) -> None:
     async with serving(only(fault, rpm=100, tpm=100_000)) as line:
         for number in range(1, 10):
             headers = (await line.ask()).headers

@@ -6,12 +6,16 @@ from fakes import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.providers.simulation.server.server_quota import Quota, ScaledClock, wait_headers
+from hydrometer.providers.simulation.server.server_quota import (
+    ScaledClock,
+    ServerQuota,
+    wait_headers,
+)
 from hydrometer.providers.simulation.server.server_stats import Ledger, SimulatorStats
 
 
 def test_no_minute_holds_more_tokens_than_allowed() -> None:
-    quota = Quota(rpm=None, tpm=100)
+    quota = ServerQuota(rpm=None, tpm=100)
 
     assert quota.admit(0.0, 60) == 0.0
     assert quota.admit(10.0, 40) == 0.0
@@ -21,7 +25,7 @@ def test_no_minute_holds_more_tokens_than_allowed() -> None:
 
 
 def test_call_larger_than_a_minutes_tokens_is_refused_for_ever() -> None:
-    quota = Quota(rpm=None, tpm=100)
+    quota = ServerQuota(rpm=None, tpm=100)
 
     assert quota.admit(0.0, 101) == 60.0
     assert quota.admit(1000.0, 101) == 60.0
@@ -36,7 +40,7 @@ def test_call_larger_than_a_minutes_tokens_is_refused_for_ever() -> None:
 def test_fullest_minute_is_the_one_a_recount_finds(
     calls: list[tuple[float, int]], rpm: int | None, tpm: int | None
 ) -> None:
-    quota, now = Quota(rpm=rpm, tpm=tpm), 0.0
+    quota, now = ServerQuota(rpm=rpm, tpm=tpm), 0.0
     admitted: list[tuple[float, int]] = []
     for gap, tokens in calls:
         now += gap
@@ -53,7 +57,7 @@ def test_fullest_minute_is_the_one_a_recount_finds(
 
 
 def test_refused_call_is_admitted_after_the_wait_it_was_told() -> None:
-    quota = Quota(rpm=1, tpm=None)
+    quota = ServerQuota(rpm=1, tpm=None)
     quota.admit(0.0, 1)
 
     wait_s = quota.admit(12.25, 1)
@@ -77,7 +81,7 @@ async def test_scaled_clock_passes_more_seconds_and_sleeps_fewer() -> None:
 
 
 def test_ledger_counts_by_ending_and_by_minute() -> None:
-    quota = Quota(rpm=None, tpm=None)
+    quota = ServerQuota(rpm=None, tpm=None)
     ledger = Ledger(quota)
     for now in (100.0, 130.0, 159.9, 160.0, 200.0):
         assert ledger.enter(now) == ledger.calls - 1
@@ -107,7 +111,7 @@ def test_ledger_counts_by_ending_and_by_minute() -> None:
 
 
 def test_only_a_body_that_was_answered_counts_as_resent() -> None:
-    ledger = Ledger(Quota(rpm=None, tpm=None))
+    ledger = Ledger(ServerQuota(rpm=None, tpm=None))
 
     first = ledger.note(b"a")
     ledger.note(b"a")  # after a fault
@@ -122,4 +126,4 @@ def test_only_a_body_that_was_answered_counts_as_resent() -> None:
 
 
 def test_ledger_without_a_call_has_zeros() -> None:
-    assert Ledger(Quota(rpm=1, tpm=1)).statistics() == SimulatorStats()
+    assert Ledger(ServerQuota(rpm=1, tpm=1)).statistics() == SimulatorStats()

@@ -8,24 +8,24 @@ import msgspec
 import pytest
 
 from hydrometer.providers.simulation.server.faulty_replies import Broken, Whole, planted_reply
-from hydrometer.providers.simulation.server.simulator_settings import Fault
+from hydrometer.providers.simulation.server.simulator_settings import PlantedFault
 
 ANSWER = b'{"id":"sim-1","choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":1}}'
 QUOTA = {"x-ratelimit-limit-requests": "600", "x-ratelimit-remaining-requests": "599"}
 UNIX_S = 1_800_000_000.0
 
 
-def planted(fault: Fault, form: int) -> Whole | Broken:
+def planted(fault: PlantedFault, form: int) -> Whole | Broken:
     return planted_reply(fault, form, answer=ANSWER, quota=QUOTA, retry_after_s=2.5, unix_s=UNIX_S)
 
 
-def whole(fault: Fault, form: int) -> Whole:
+def whole(fault: PlantedFault, form: int) -> Whole:
     reply = planted(fault, form)
     assert isinstance(reply, Whole)
     return reply
 
 
-def broken(fault: Fault, form: int) -> Broken:
+def broken(fault: PlantedFault, form: int) -> Broken:
     reply = planted(fault, form)
     assert isinstance(reply, Broken)
     return reply
@@ -111,7 +111,7 @@ def test_last_malformed_reply_is_longer_than_it_says() -> None:
     ("fault", "forms"),
     [("rate_limited", 4), ("failed", 3), ("cut", 4), ("stalled", 3), ("malformed", 9)],
 )
-def test_forms_come_in_turn_and_all_tell_the_quota(fault: Fault, forms: int) -> None:
+def test_forms_come_in_turn_and_all_tell_the_quota(fault: PlantedFault, forms: int) -> None:
     for form in range(forms):
         reply = planted(fault, form)
 

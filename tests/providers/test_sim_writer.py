@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hydrometer.providers.simulation.simulated_writer import RELATIONS, Relation, write_answer
-from hydrometer.providers.simulation.writer_words import CHINESE, ENGLISH, Lexicon
+from hydrometer.providers.simulation.writer_words import CHINESE, ENGLISH, WriterWords
 
 PROMPTS = (
     *(f"How do {thing} work?" for thing in ("bridges", "glaciers", "vaccines", "tides")),
@@ -164,7 +164,7 @@ def test_any_prompt_gets_an_answer(
 
 
 @pytest.mark.parametrize("lexicon", [ENGLISH, CHINESE], ids=["english", "chinese"])
-def test_every_word_has_synonyms_and_every_frame_uses_its_slots(lexicon: Lexicon) -> None:
+def test_every_word_has_synonyms_and_every_frame_uses_its_slots(lexicon: WriterWords) -> None:
     for kind in lexicon.words:
         flat = [word for meaning in kind for word in meaning]
         assert all(len(meaning) >= 3 for meaning in kind)

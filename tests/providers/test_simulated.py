@@ -22,10 +22,18 @@ from hydrometer.providers.simulation.simulated_helper import MAX_CHARS
 from hydrometer.providers.simulation.simulated_target import (
     CLAIMS,
     category_of,
-    language_of,
+    prompt_language,
     question_in,
 )
-from hydrometer.providers.types import Message, Mode, Request, Response, Role, Sampling, Usage
+from hydrometer.providers.types import (
+    Message,
+    MessageRole,
+    Mode,
+    Request,
+    Response,
+    Sampling,
+    Usage,
+)
 from hydrometer.strategies.judging.identity import (
     build_loose,
     build_strict,
@@ -62,7 +70,7 @@ def ask(
     system: str = "",
     mode: Mode = "chat",
 ) -> Request:
-    roles: tuple[Role, Role] = ("user", "assistant")
+    roles: tuple[MessageRole, MessageRole] = ("user", "assistant")
     messages = [Message(role=roles[n % 2], content=text) for n, text in enumerate(turns)]
     if system:
         messages.insert(0, Message(role="system", content=system))
@@ -229,12 +237,12 @@ def test_claims_come_in_many_phrasings_of_the_questions_language() -> None:
     for question, language in (("Who made you?", "en"), ("你是谁？", "zh")):
         for rate in (0.0, 1.0):
             text = text_of(ask(question), TARGET, Planting(rate=rate))
-            assert language_of(text) == language
+            assert prompt_language(text) == language
 
 
 def test_the_last_question_decides_and_not_its_frame() -> None:
     assert question_in("用户说：Who are you? 请回答。") == "Who are you?"
-    assert language_of(question_in("Is it on? Translate this: 你们的总部位于哪里？")) == "zh"
+    assert prompt_language(question_in("Is it on? Translate this: 你们的总部位于哪里？")) == "zh"
     assert question_in("One. Who owns you? And since when? Be brief.") == (
         " Who owns you? And since when?"
     )
@@ -248,7 +256,7 @@ def test_built_in_questions_mostly_show_their_category_and_all_their_language() 
 
     agree = [category_of(question_in(row["text"])) == row["category"] for row in rows]
     assert sum(agree) >= 0.8 * len(rows)
-    assert all(language_of(question_in(row["text"])) == row["language"] for row in rows)
+    assert all(prompt_language(question_in(row["text"])) == row["language"] for row in rows)
 
 
 def test_last_user_message_is_the_prompt_and_the_system_message_is_none() -> None:
@@ -272,7 +280,7 @@ def test_helper_writes_usable_templates_in_the_parents_language(
     assert len(found) == 100
     assert all(text.count(SLOT) == 1 and text not in parents_of(task, parent) for text in found)
     words = [text.replace(OTHER, "") for text in found]
-    assert {language_of(text) for text in words} == {language_of(parent)}
+    assert {prompt_language(text) for text in words} == {prompt_language(parent)}
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -19,7 +19,7 @@ from hydrometer.providers.errors import (
     SettingsInvalid,
     TimedOut,
 )
-from hydrometer.providers.http.exchange import Reply, read_reply
+from hydrometer.providers.http.exchange import HttpReply, read_reply
 from hydrometer.providers.http.wire import from_body, split_reasoning, to_body
 from hydrometer.providers.http.wire_errors import error_from, to_excerpt, to_token
 from hydrometer.providers.quota import Allowance, Quota
@@ -162,7 +162,7 @@ def test_usage_that_cannot_be_is_no_usage(name: str, count: str) -> None:
 )
 def test_a_reply_that_is_no_answer_tells_what_it_cost(choices: list[object]) -> None:
     usage = {"prompt_tokens": 7, "completion_tokens": 2}
-    reply = Reply(
+    reply = HttpReply(
         status=200, headers={}, body=json.dumps({"choices": choices, "usage": usage}).encode()
     )
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.store import MemoryStore
-from hydrometer.engine.calls.caller import Asker, run_search
+from hydrometer.engine.calls.caller import ModelCaller, run_search
 from hydrometer.engine.ice.ice_events import Event, encode_event
 from hydrometer.engine.setup.models import Role
-from hydrometer.engine.setup.plan import Plan, decode_plan, encode_plan
+from hydrometer.engine.setup.plan import IcePlan, decode_plan, encode_plan
 from hydrometer.providers.settings import Planting
 from hydrometer.providers.simulation.simulated_adapter import SimulatedProvider
 
@@ -31,8 +31,8 @@ async def test_the_recorded_run_comes_out_again_byte_for_byte() -> None:
     }
     events: list[Event] = []
 
-    assert isinstance(plan, Plan)
-    await run_search(plan, Asker(providers, {}), events.extend)
+    assert isinstance(plan, IcePlan)
+    await run_search(plan, ModelCaller(providers, {}), events.extend)
 
     assert b"".join(map(encode_event, events)) == (HERE / "events.jsonl").read_bytes()
     assert encode_plan(plan) == data

@@ -14,9 +14,9 @@ from hydrometer.report.tables.formats import (
     to_json,
     to_markdown,
 )
-from hydrometer.scoring.identity_scores import Score
+from hydrometer.scoring.identity_scores import IdentityScore
 
-RATED = Score(
+RATED = IdentityScore(
     run="runs/qwen",
     target="qwen",
     kind="ice",
@@ -54,7 +54,7 @@ def test_json_is_a_list_of_objects_with_the_contract_s_keys_at_full_precision() 
     assert set(CONTRACT) <= found.keys()
     assert (found["rate"], found["analytic_low"]) == (1 / 3, None)
     assert found["flags"] == ["few-positives", "missing-data"]
-    assert msgspec.convert(found, Score) == RATED
+    assert msgspec.convert(found, IdentityScore) == RATED
 
 
 def test_json_without_scores_is_an_empty_list() -> None:
@@ -70,7 +70,7 @@ def test_csv_has_the_columns_of_the_json() -> None:
 
 
 def test_csv_without_scores_keeps_its_header() -> None:
-    assert to_csv([]).splitlines() == [",".join(Score.__struct_fields__)]
+    assert to_csv([]).splitlines() == [",".join(IdentityScore.__struct_fields__)]
 
 
 def test_csv_survives_commas_and_line_ends_in_names() -> None:

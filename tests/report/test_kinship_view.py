@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from hydrometer.report.terminal.dendrogram import draw_tree
 from hydrometer.report.terminal.pairwise_view import kinship_view
 from hydrometer.scoring.pairwise import Kinship
-from hydrometer.scoring.similarity_scores import Flag, SimilarityScore
+from hydrometer.scoring.similarity_scores import SimilarityFlag, SimilarityScore
 from hydrometer.scoring.trees import Matrix, Node, average_linkage, distances, to_newick
 
 NAMES = (
@@ -27,7 +27,12 @@ def shown(view: RenderableType, width: int = 80, encoding: str = "utf-8") -> lis
 
 
 def score(
-    target: str, reference: str, mean: float | None, *, n: int = 36, flags: tuple[Flag, ...] = ()
+    target: str,
+    reference: str,
+    mean: float | None,
+    *,
+    n: int = 36,
+    flags: tuple[SimilarityFlag, ...] = (),
 ) -> SimilarityScore:
     return SimilarityScore(
         run=f"{target}--{reference}",

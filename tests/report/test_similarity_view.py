@@ -12,9 +12,9 @@ from rich.console import Console, RenderableType
 
 from hydrometer.report.tables.formats import to_csv, to_json, to_markdown
 from hydrometer.report.terminal.similarity_view import similarity_view
-from hydrometer.scoring.identity_scores import Score
-from hydrometer.scoring.prompt_values import JUDGED, Metric
-from hydrometer.scoring.similarity_scores import Flag, SimilarityScore
+from hydrometer.scoring.identity_scores import IdentityScore
+from hydrometer.scoring.prompt_values import JUDGED, SimilarityMetric
+from hydrometer.scoring.similarity_scores import SimilarityFlag, SimilarityScore
 from hydrometer.scoring.text_metrics import MEASURES
 from hydrometer.strategies.similarity.similarity_types import Weights
 
@@ -70,11 +70,11 @@ def make_run(
     target: str = "qwen",
     reference: str = "gpt",
     judge: str = "claude",
-    flags: tuple[Flag, ...] = (),
+    flags: tuple[SimilarityFlag, ...] = (),
 ) -> list[SimilarityScore]:
     """Return the scores of a run, in the order in which they are made: each set's is *like*."""
 
-    def scores(metrics: Sequence[Metric], judge: str) -> list[SimilarityScore]:
+    def scores(metrics: Sequence[SimilarityMetric], judge: str) -> list[SimilarityScore]:
         return [
             msgspec.structs.replace(
                 like,
@@ -329,7 +329,7 @@ def test_a_set_s_name_is_shown_as_it_is(name: str) -> None:
 
 
 def test_every_flag_is_explained_once_with_the_targets_that_have_it() -> None:
-    flagged: tuple[Flag, ...] = ("few-prompts", "one-order", "same-vendor")
+    flagged: tuple[SimilarityFlag, ...] = ("few-prompts", "one-order", "same-vendor")
     runs = make_run(target="a", flags=flagged) + make_run(target="b", flags=flagged[:1])
 
     lines = shown(similarity_view(runs))
@@ -364,10 +364,10 @@ def test_csv_has_the_columns_of_the_json_and_empty_cells_for_what_is_absent() ->
 
 def test_csv_of_both_kinds_leaves_the_other_s_columns_empty() -> None:
     identity = msgspec.convert(
-        dict.fromkeys(Score.__struct_fields__, 0)
+        dict.fromkeys(IdentityScore.__struct_fields__, 0)
         | dict.fromkeys(("run", "target", "judge", "prompt_version"), "x")
         | {"kind": "ice", "metric": "loose", "flags": []},
-        Score,
+        IdentityScore,
     )
 
     rows = list(csv.DictReader(io.StringIO(to_csv([identity, ONE]))))

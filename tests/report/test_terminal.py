@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from hydrometer.report.terminal.identity_view import score_table_view
-from hydrometer.scoring.identity_scores import Score
+from hydrometer.scoring.identity_scores import IdentityScore
 
-QWEN = Score(
+QWEN = IdentityScore(
     run="runs/qwen",
     target="qwen",
     kind="ice",
@@ -72,7 +72,9 @@ UNRATED = msgspec.structs.replace(
 )
 
 
-def render(scores: Sequence[Score], *, width: int = 100, encoding: str = "utf-8") -> list[str]:
+def render(
+    scores: Sequence[IdentityScore], *, width: int = 100, encoding: str = "utf-8"
+) -> list[str]:
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
     Console(file=file, width=width, color_system=None).print(score_table_view(scores))

@@ -15,7 +15,7 @@ import pytest
 from hydrometer.providers.simulation.simulated_writer import Relation, write_answer
 from hydrometer.scoring.means import FloatArray, estimate_means
 from hydrometer.scoring.pairwise import find_kinship
-from hydrometer.scoring.prompt_values import Metric, Readings, read_texts
+from hydrometer.scoring.prompt_values import PromptValues, SimilarityMetric, read_texts
 from hydrometer.scoring.similarity_scores import SimilarityScore, score_readings
 from hydrometer.scoring.text_metrics import MEASURES
 from hydrometer.scoring.trees import Node, to_newick
@@ -38,7 +38,7 @@ PROMPTS: Mapping[str, tuple[str, ...]] = {"english": ENGLISH, "chinese": CHINESE
 PLANTED: tuple[Relation, ...] = ("copy", "paraphrase", "family", "unrelated")
 
 
-def compare(family: int, relation: Relation, *, model: int = 1, draw: int = 0) -> Readings:
+def compare(family: int, relation: Relation, *, model: int = 1, draw: int = 0) -> PromptValues:
     """Read what the first model of *family* and one related to it answer."""
 
     def rows() -> Iterator[ComparedRow]:
@@ -61,8 +61,8 @@ def compare(family: int, relation: Relation, *, model: int = 1, draw: int = 0) -
 
 
 def score(
-    target: str, readings: Readings, ceiling: Readings | None = None
-) -> dict[tuple[str, Metric], SimilarityScore]:
+    target: str, readings: PromptValues, ceiling: PromptValues | None = None
+) -> dict[tuple[str, SimilarityMetric], SimilarityScore]:
     found = score_readings(
         readings,
         run=target,
@@ -114,7 +114,7 @@ def test_every_measure_orders_the_relations_of_other_families(family: int) -> No
     check_order(family)
 
 
-def pair_up(metric: Metric) -> dict[tuple[str, str], Readings]:
+def pair_up(metric: SimilarityMetric) -> dict[tuple[str, str], PromptValues]:
     """Read every pair of six models: first, paraphrase and sibling of two families."""
     models = {
         f"{family}-{relation}": (family, relation) for family in (3, 14) for relation in PLANTED[:3]
@@ -143,7 +143,7 @@ def pair_up(metric: Metric) -> dict[tuple[str, str], Readings]:
 
 
 @pytest.mark.parametrize("metric", MEASURES)
-def test_both_trees_find_the_families(metric: Metric) -> None:
+def test_both_trees_find_the_families(metric: SimilarityMetric) -> None:
     found = find_kinship(pair_up(metric), metric, seed=7, draws=200)
 
     for tree in (found.average_linkage, found.neighbour_joining):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.scoring.identity_scores import Flag, Score, score_table
+from hydrometer.scoring.identity_scores import IdentityFlag, IdentityScore, score_table
 from hydrometer.scoring.probe_table import ProbeTable
 from hydrometer.strategies.types import Metric, ProbeRow, Unparsed, Verdict
 
@@ -39,7 +39,7 @@ UNREAD = ProbeRow(template=0, question=0, state="unread")
 
 def score(
     rows: Iterable[ProbeRow], *, seed: int = 7, metrics: tuple[Metric, ...] = ()
-) -> tuple[Score, ...]:
+) -> tuple[IdentityScore, ...]:
     return score_table(
         ProbeTable(rows),
         run="runs/qwen",
@@ -86,7 +86,9 @@ def test_metrics_come_widest_first() -> None:
         (make_rows(1, 0), ("one-template", "one-question", "few-positives", "few-negatives")),
     ],
 )
-def test_degenerate_scores_are_flagged(rows: list[ProbeRow], flags: tuple[Flag, ...]) -> None:
+def test_degenerate_scores_are_flagged(
+    rows: list[ProbeRow], flags: tuple[IdentityFlag, ...]
+) -> None:
     (found,) = score(rows)
 
     assert found.flags == flags

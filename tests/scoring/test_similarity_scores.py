@@ -20,19 +20,19 @@ from hydrometer.scoring.means import (
 )
 from hydrometer.scoring.prompt_values import (
     RANGES,
-    Metric,
-    Readings,
+    PromptValues,
+    SimilarityMetric,
     read_cosines,
     read_gradings,
     read_texts,
 )
-from hydrometer.scoring.similarity_scores import Flag, SimilarityScore, score_readings
+from hydrometer.scoring.similarity_scores import SimilarityFlag, SimilarityScore, score_readings
 from hydrometer.scoring.student import t_quantile
 from hydrometer.strategies.similarity.similarity_types import (
     ComparedRow,
     Grades,
     OrderedGrading,
-    State,
+    PromptState,
     Unreadable,
     Weights,
 )
@@ -78,22 +78,22 @@ def rows(
     ]
 
 
-def lost(state: State, count: int, *, start: int = 1000) -> list[ComparedRow]:
+def lost(state: PromptState, count: int, *, start: int = 1000) -> list[ComparedRow]:
     return [
         ComparedRow(set="general", prompt=start + number, state=state) for number in range(count)
     ]
 
 
 def score(
-    readings: Readings,
+    readings: PromptValues,
     *,
     seed: int = 7,
-    ceiling: Readings | None = None,
-    unrelated: Sequence[Readings] = (),
+    ceiling: PromptValues | None = None,
+    unrelated: Sequence[PromptValues] = (),
     sets: tuple[str, ...] = (),
     finished: bool = True,
     same_vendor: bool = False,
-) -> dict[tuple[str, Metric], SimilarityScore]:
+) -> dict[tuple[str, SimilarityMetric], SimilarityScore]:
     found = score_readings(
         readings,
         run="runs/qwen",
@@ -207,7 +207,7 @@ def test_no_order_effect_where_it_could_be_chance() -> None:
         (lost("failed", 3), ("nothing-compared", "missing-data")),
     ],
 )  # fmt: skip
-def test_flags(compared: list[ComparedRow], flags: tuple[Flag, ...]) -> None:
+def test_flags(compared: list[ComparedRow], flags: tuple[SimilarityFlag, ...]) -> None:
     found = score(read_gradings(compared), sets=("general",))
 
     assert found["general", "overall"].flags == flags
@@ -353,7 +353,7 @@ def test_companions_must_have_been_read_in_the_same_way() -> None:
 
 
 def test_every_metric_has_a_range() -> None:
-    members = {name for part in get_args(Metric) for name in (get_args(part) or (part,))}
+    members = {name for part in get_args(SimilarityMetric) for name in (get_args(part) or (part,))}
 
     assert set(RANGES) == members
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from hydrometer.scoring.pairwise import find_kinship
-from hydrometer.scoring.prompt_values import Reading, Readings
+from hydrometer.scoring.prompt_values import PromptValue, PromptValues
 from hydrometer.scoring.trees import (
     Matrix,
     Node,
@@ -307,12 +307,12 @@ def test_a_tree_needs_every_distance() -> None:
         average_linkage(matrix("ab", (0, None), (None, 0)))
 
 
-def make_readings(values: Sequence[float], *, name: str = "general") -> Readings:
+def make_readings(values: Sequence[float], *, name: str = "general") -> PromptValues:
     """Readings of one metric; NaN for a prompt that failed."""
-    return Readings(
+    return PromptValues(
         metrics=("overall",),
         prompts=tuple(
-            Reading(set=name, prompt=number, outcome="failed" if value != value else "read",
+            PromptValue(set=name, prompt=number, outcome="failed" if value != value else "read",
                     values=() if value != value else (value,))
             for number, value in enumerate(values)
         ),
@@ -350,7 +350,7 @@ def test_kinship_has_the_matrix_and_supported_trees() -> None:
 
 
 def test_a_split_that_prompts_disagree_on_has_little_support() -> None:
-    def sides(first: float, second: float) -> Readings:
+    def sides(first: float, second: float) -> PromptValues:
         return make_readings([first] * 15 + [second] * 15)
 
     pairs = {
@@ -387,7 +387,7 @@ def test_sets_weigh_the_same() -> None:
     few = make_readings([1.0] * 2, name="math")
 
     found = find_kinship(
-        {("a", "b"): Readings(metrics=("overall",), prompts=both.prompts + few.prompts)},
+        {("a", "b"): PromptValues(metrics=("overall",), prompts=both.prompts + few.prompts)},
         "overall",
         seed=1,
     )

@@ -19,8 +19,8 @@ from hydrometer.strategies.similarity.similarity_types import (
     Order,
     OrderedGrading,
     Pairing,
-    Prompt,
     PromptSet,
+    PromptTurns,
     Unreadable,
     Weights,
     combine,
@@ -182,7 +182,7 @@ def test_a_grade_that_is_no_float_is_refused(grade: float) -> None:
 )
 def test_a_prompt_without_words_is_refused(turns: tuple[str, ...], message: str) -> None:
     with pytest.raises(ValueError, match="p1") as refused:
-        Prompt(id="p1", turns=turns)
+        PromptTurns(id="p1", turns=turns)
 
     assert str(refused.value) == message
 
@@ -197,7 +197,9 @@ def test_a_pairing_needs_an_answer_to_every_turn() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        PromptSet(name="chat", prompts=(Prompt(id="1", turns=("你好", "So?"), language="zh"),)),
+        PromptSet(
+            name="chat", prompts=(PromptTurns(id="1", turns=("你好", "So?"), language="zh"),)
+        ),
         Pairing(turns=("a",), reference=("",), target=("b",)),
         ComparedRow(set="chat", prompt=3, state="refused"),
         ComparedRow(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hydrometer.strategies.base import Judge, JudgeRules, Reading
+from hydrometer.strategies.base import Judge, JudgeDialogue, JudgeRules
 from hydrometer.strategies.judging import identity
 from hydrometer.strategies.judging.judges import UNREADABLE, Identity, Lexical
 from hydrometer.strategies.types import Case, Opinion, TargetFacts, Unparsed, Vendor, Verdict
@@ -31,7 +31,7 @@ LOOSE = Verdict(metric="loose", positive=True, reason="another maker")
 
 
 def feed(
-    reading: Reading, *replies: str | None
+    reading: JudgeDialogue, *replies: str | None
 ) -> tuple[list[tuple[str, ...]], tuple[Opinion, ...]]:
     """Hand *replies* to *reading* in order; returns what it said, and its opinions."""
     asked: list[tuple[str, ...]] = []

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.strategies import claims, lexical
+from hydrometer.strategies.judging import claims, lexical
 from hydrometer.strategies.judging.grammar import build_words
 from hydrometer.strategies.judging.lexical import LexicalJudge
 from hydrometer.strategies.types import Vendor

@@ -25,9 +25,9 @@ from hydrometer.strategies.similarity.similarity_types import (
     ORDERS,
     Grades,
     Grading,
+    JudgeReply,
     Order,
     Pairing,
-    Said,
     Unreadable,
 )
 
@@ -54,7 +54,7 @@ def feed(
         asked.append(next(comparison))
         while True:
             reply = waiting.pop(0)
-            asked.append(comparison.send(None if reply is None else Said(text=reply)))
+            asked.append(comparison.send(None if reply is None else JudgeReply(text=reply)))
     except StopIteration as done:
         assert not waiting
         grading: Grading | None = done.value
@@ -99,8 +99,8 @@ def test_a_call_that_failed_is_neither_a_grade_nor_unreadable(
 
 
 def test_a_reply_in_the_other_form_is_asked_for_again() -> None:
-    assert parse(Said(text=GOOD["json"]), "tags") is None
-    assert parse(Said(text=GOOD["tags"]), "json") is None
+    assert parse(JudgeReply(text=GOOD["json"]), "tags") is None
+    assert parse(JudgeReply(text=GOOD["tags"]), "json") is None
 
 
 def test_two_readings_of_one_judge_do_not_mix() -> None:
@@ -108,12 +108,12 @@ def test_two_readings_of_one_judge_do_not_mix() -> None:
     first, second = (judge.read(PAIRING, order) for order in ORDERS)
     next(first)
     next(second)
-    first.send(Said(text="?"))
+    first.send(JudgeReply(text="?"))
 
     with pytest.raises(StopIteration) as read:
-        second.send(Said(text=GOOD["json"]))
+        second.send(JudgeReply(text=GOOD["json"]))
     with pytest.raises(StopIteration) as given_up:
-        first.send(Said(text="?"))
+        first.send(JudgeReply(text="?"))
 
     assert read.value.value == GRADES
     assert given_up.value.value == Unreadable(reason=UNREADABLE)

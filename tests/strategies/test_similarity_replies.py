@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hydrometer.strategies.similarity.similarity_judge import Form, parse
-from hydrometer.strategies.similarity.similarity_types import ASPECTS, Grades, Said
+from hydrometer.strategies.similarity.similarity_types import ASPECTS, Grades, JudgeReply
 
 FORMS: tuple[Form, ...] = get_args(Form)
 S, L, C = "<style>4</style>", "<logic>2</logic>", "<content>5</content>"
@@ -22,7 +22,7 @@ SILENT = Grades(style=4.0, logic=2.0, content=5.0)
 
 
 def told(text: str, form: Form) -> Grades | None:
-    return parse(Said(text=text), form)
+    return parse(JudgeReply(text=text), form)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hydrometer.strategies.similarity.similarity_judge import Form, Similarity, parse
-from hydrometer.strategies.similarity.similarity_types import Grades, Pairing, Said, TokenChoice
+from hydrometer.strategies.similarity.similarity_types import (
+    Grades,
+    JudgeReply,
+    Pairing,
+    TokenChoice,
+)
 
 FORMS: tuple[Form, ...] = get_args(Form)
 PLAIN = Grades(style=4.0, logic=2.0, content=5.0)
@@ -43,8 +48,8 @@ TAGS = (
 )  # fmt: skip
 
 
-def spelled(*tokens: TokenChoice) -> Said:
-    return Said(text="".join(choice.token for choice in tokens), tokens=tokens)
+def spelled(*tokens: TokenChoice) -> JudgeReply:
+    return JudgeReply(text="".join(choice.token for choice in tokens), tokens=tokens)
 
 
 @pytest.mark.parametrize(("form", "tokens"), [("json", JSON), ("tags", TAGS)])
@@ -96,11 +101,11 @@ def test_thinking_before_the_reply_and_an_end_token_behind_it_do_not_shift_the_p
     tokens = (*draft, *JSON, token("\n"), token("<|end|>"))
     text = "".join(choice.token for choice in JSON)
 
-    assert parse(Said(text=text, tokens=tokens), "json") == WEIGHTED
+    assert parse(JudgeReply(text=text, tokens=tokens), "json") == WEIGHTED
 
 
 def test_characters_split_over_tokens_in_the_reason_do_not_shift_the_places() -> None:
-    said = Said(
+    said = JudgeReply(
         text='<analysis>雪雪</analysis>\n' + spelled(*TAGS).text,
         tokens=(token("<analysis>"), token("\\xe9\\x9b"), token("\\xaa"), token("\ufffd"),
                 token("</analysis>\n"), *TAGS),
@@ -120,18 +125,21 @@ def test_a_fence_does_not_shift_the_places() -> None:
 def test_surrounding_space_that_was_stripped_from_the_text_does_no_harm() -> None:
     text = "".join(choice.token for choice in TAGS)
 
-    assert parse(Said(text=text, tokens=(token("\n\n"), *TAGS, token(" \n"))), "tags") == WEIGHTED
-    assert parse(Said(text=f"{text}\n", tokens=TAGS), "tags") == WEIGHTED
+    assert (
+        parse(JudgeReply(text=text, tokens=(token("\n\n"), *TAGS, token(" \n"))), "tags")
+        == WEIGHTED
+    )
+    assert parse(JudgeReply(text=f"{text}\n", tokens=TAGS), "tags") == WEIGHTED
 
 
-def without(at: int, *instead: TokenChoice) -> Said:
+def without(at: int, *instead: TokenChoice) -> JudgeReply:
     return spelled(*JSON[:at], *instead, *JSON[at + 1 :])
 
 
 FALLBACKS = {
-    "no tokens": Said(text=spelled(*JSON).text),
-    "tokens of another text": Said(text=spelled(*JSON).text, tokens=TAGS),
-    "a part of the tokens": Said(text=spelled(*JSON).text, tokens=JSON[:-1]),
+    "no tokens": JudgeReply(text=spelled(*JSON).text),
+    "tokens of another text": JudgeReply(text=spelled(*JSON).text, tokens=TAGS),
+    "a part of the tokens": JudgeReply(text=spelled(*JSON).text, tokens=JSON[:-1]),
     "the text in one token": spelled(token(spelled(*JSON).text, {spelled(*JSON).text: 0.5})),
     "two grades in one token": spelled(
         token('{"style":'), token('4,"logic":2', {'4,"logic":2': 0.9, '5,"logic":2': 0.1}),
@@ -198,7 +206,7 @@ choices = st.builds(
 def test_no_tokens_make_the_reading_fail(
     tokens: list[TokenChoice], text: tuple[TokenChoice, ...], form: Form
 ) -> None:
-    parse(Said(text=spelled(*text).text, tokens=tuple(tokens)), form)
+    parse(JudgeReply(text=spelled(*text).text, tokens=tuple(tokens)), form)
     parse(spelled(*tokens), form)
 
 

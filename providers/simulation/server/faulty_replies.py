@@ -14,7 +14,7 @@ from typing import TypeAlias
 import msgspec
 
 from .server_wire import write_error
-from .simulator_settings import Fault
+from .simulator_settings import PlantedFault
 
 _JSON = ("content-type", "application/json")
 _HTML = ("content-type", "text/html; charset=utf-8")
@@ -55,7 +55,7 @@ _Form: TypeAlias = Callable[[_Scene], Whole | Broken]
 
 
 def planted_reply(
-    fault: Fault,
+    fault: PlantedFault,
     form: int,
     *,
     answer: bytes,
@@ -163,7 +163,7 @@ def _too_long(scene: _Scene) -> Broken:
     return Broken(data=_head(scene, ("content-length", length)) + scene.answer)
 
 
-_FORMS: Mapping[Fault, tuple[_Form, ...]] = {
+_FORMS: Mapping[PlantedFault, tuple[_Form, ...]] = {
     "rate_limited": (_after_seconds, _after_milliseconds, _after_date, _refuse),
     "failed": (_failure, _bad_gateway, _unavailable),
     "cut": (_cut_body, lambda _: Broken(), _cut_head, _cut_chunks),

@@ -12,9 +12,9 @@ from statistics import NormalDist
 import msgspec
 
 from ..draws import Dice
-from .simulator_settings import FAULTS, Fault, JitterShape, SimulatorSettings
+from .simulator_settings import FAULTS, JitterShape, PlantedFault, SimulatorSettings
 
-_ERRORS: tuple[Fault, ...] = ("rate_limited", "failed", "cut")
+_ERRORS: tuple[PlantedFault, ...] = ("rate_limited", "failed", "cut")
 _LONGEST = 100.0  # jitters, so that a long tail ends somewhere
 _NORMAL = NormalDist()
 _SMALLEST = 2.0**-54  # a quantile of 0 is infinitely far away
@@ -24,7 +24,7 @@ class Fate(msgspec.Struct, frozen=True, kw_only=True):
     """What happens to one call: a wait, then a fault in one of its forms or an answer."""
 
     wait_s: float = 0.0
-    fault: Fault | None = None
+    fault: PlantedFault | None = None
     form: int = 0
 
 
@@ -45,7 +45,7 @@ def fate_of(settings: SimulatorSettings, arrival: int) -> Fate:
     return Fate(wait_s=wait_ms / 1000, fault=_planted(settings, roll), form=arrival)
 
 
-def _planted(settings: SimulatorSettings, roll: float) -> Fault | None:
+def _planted(settings: SimulatorSettings, roll: float) -> PlantedFault | None:
     edge = settings.errors
     for fault in FAULTS:
         edge += settings.faults.share(fault)

@@ -29,7 +29,7 @@ class ScaledClock:
         await self._clock.sleep(seconds / self._scale)
 
 
-class Quota:
+class ServerQuota:
     """Calls and tokens of the last 60 seconds, against what a minute may have.
 
     A sliding window: no minute, wherever it starts, holds more. A call that is refused uses

@@ -7,10 +7,10 @@ from typing import Literal
 
 import msgspec
 
-from .server_quota import SPAN_S, Quota
-from .simulator_settings import Fault
+from .server_quota import SPAN_S, ServerQuota
+from .simulator_settings import PlantedFault
 
-Ending = Literal["answered", "rejected", "limited", "dead", "gone"] | Fault
+Ending = Literal["answered", "rejected", "limited", "dead", "gone"] | PlantedFault
 
 
 class SimulatorStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ class SimulatorStats(msgspec.Struct, frozen=True, kw_only=True):
 class Ledger:
     """Keeps the counts. Of a body it keeps 8 bytes, and whether it was answered."""
 
-    def __init__(self, quota: Quota) -> None:
+    def __init__(self, quota: ServerQuota) -> None:
         self.calls = 0
         self._quota = quota
         self._endings: Counter[str] = Counter()

@@ -7,13 +7,13 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 
 from ...errors import RequestRejected
-from ...types import Message, Request, Response, Role, Usage
+from ...types import Message, MessageRole, Request, Response, Usage
 
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class ReceivedCall(msgspec.Struct, frozen=True, kw_only=True):
     """One call as it arrived; its request has draw 0, for draws do not travel."""
 
     model: str
@@ -26,7 +26,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Turn(msgspec.Struct, frozen=True, kw_only=True):
-    role: Role
+    role: MessageRole
     content: str | tuple[_Part, ...]
 
 
@@ -89,23 +89,28 @@ _CHAT = msgspec.json.Decoder(_ChatCall)
 _COMPLETION = msgspec.json.Decoder(_CompletionCall)
 
 
-def read_chat(body: bytes) -> Call:
+def read_chat(body: bytes) -> ReceivedCall:
     """Return the call in the body of a POST to /v1/chat/completions."""
     wire = _read(_CHAT, body)
     messages = tuple(Message(role=turn.role, content=_text(turn)) for turn in wire.messages)
-    return Call(model=wire.model, request=Request(identity="", messages=messages))
+    return ReceivedCall(model=wire.model, request=Request(identity="", messages=messages))
 
 
-def read_completion(body: bytes) -> Call:
+def read_completion(body: bytes) -> ReceivedCall:
     """Return the call in the body of a POST to /v1/completions."""
     wire = _read(_COMPLETION, body)
     messages = (Message(role="user", content=wire.prompt),)
     request = Request(identity="", mode="completion", messages=messages)
-    return Call(model=wire.model, request=request)
+    return ReceivedCall(model=wire.model, request=request)
 
 
 def write_reply(
-    call: Call, response: Response, number: int, *, model_id: str = "", fingerprint: str = ""
+    call: ReceivedCall,
+    response: Response,
+    number: int,
+    *,
+    model_id: str = "",
+    fingerprint: str = "",
 ) -> bytes:
     """Return the body that carries *response*; *model_id* is what it calls the model, if given."""
     chat = call.request.mode == "chat"

@@ -17,9 +17,9 @@ from ...types import Response, Usage
 from ..simulated_adapter import answer
 from .faulty_replies import Broken, Whole, error_reply, planted_reply
 from .planted_faults import Lifetime, fate_of
-from .server_quota import Quota, ScaledClock, wait_headers
+from .server_quota import ScaledClock, ServerQuota, wait_headers
 from .server_stats import Ending, Ledger, SimulatorStats
-from .server_wire import Call, read_chat, read_completion, write_models, write_reply
+from .server_wire import ReceivedCall, read_chat, read_completion, write_models, write_reply
 from .simulator_settings import DeadForm, SimulatorSettings
 
 __all__ = ["SimulatorSettings", "SimulatorStats", "run_simulator", "simulator_app"]
@@ -77,7 +77,7 @@ class _Endpoint:
         scaled = settings.time_scale != 1.0
         self._settings = settings
         self._clock = ScaledClock(clock, settings.time_scale) if scaled else clock
-        self._quota = Quota(rpm=settings.rpm, tpm=settings.tpm)
+        self._quota = ServerQuota(rpm=settings.rpm, tpm=settings.tpm)
         self._lifetime = Lifetime(after=settings.dead_after, for_s=settings.dead_for_s)
         self._ledger = Ledger(self._quota)
 
@@ -101,7 +101,9 @@ class _Endpoint:
         message = f"unknown path {http.method} {http.path}"
         return await _send(http, error_reply(404, message, "invalid_request_error"))
 
-    async def _take(self, http: web.Request, read: Callable[[bytes], Call]) -> web.StreamResponse:
+    async def _take(
+        self, http: web.Request, read: Callable[[bytes], ReceivedCall]
+    ) -> web.StreamResponse:
         arrival = self._ledger.enter(self._clock.now())
         ending: Ending = "gone"  # unless it gets as far as a reply
         try:
@@ -114,7 +116,7 @@ class _Endpoint:
             self._ledger.leave()
 
     async def _decide(
-        self, http: web.Request, read: Callable[[bytes], Call], arrival: int
+        self, http: web.Request, read: Callable[[bytes], ReceivedCall], arrival: int
     ) -> tuple[Ending, Whole | Broken]:
         body = await http.read()
         name = self._ledger.note(body)
@@ -134,7 +136,7 @@ class _Endpoint:
         return await self._fulfil(http, call, response, arrival, name)
 
     async def _fulfil(
-        self, http: web.Request, call: Call, response: Response, arrival: int, name: int
+        self, http: web.Request, call: ReceivedCall, response: Response, arrival: int, name: int
     ) -> tuple[Ending, Whole | Broken]:
         settings = self._settings
         fate = fate_of(settings, arrival)

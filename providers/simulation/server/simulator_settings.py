@@ -11,9 +11,9 @@ from ...errors import SettingsInvalid
 from ...options import suggest
 from ...settings import Planting
 
-Fault = Literal["rate_limited", "failed", "cut", "stalled", "malformed"]
+PlantedFault = Literal["rate_limited", "failed", "cut", "stalled", "malformed"]
 
-FAULTS: tuple[Fault, ...] = get_args(Fault)
+FAULTS: tuple[PlantedFault, ...] = get_args(PlantedFault)
 _LEAST = {"latency_ms": 0, "jitter_ms": 0, "slow_ms": 0, "rpm": 1, "tpm": 1}
 _LEAST |= {"retry_after_s": 0, "dead_after": 0, "dead_for_s": 0}
 _ROUNDING = 1e-9  # ten shares of 0.1 add up to a little more or less than 1
@@ -43,7 +43,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     stalled: float = 0.0
     malformed: float = 0.0
 
-    def share(self, fault: Fault) -> float:
+    def share(self, fault: PlantedFault) -> float:
         """Return the share of calls that end in *fault*."""
         share: float = getattr(self, fault)
         return share
