@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.disk import open_store
-from hydrometer.cache.keys import request_key
+from hydrometer.cache.keys import with_key
 from hydrometer.commands.session import seldom_collected
 from hydrometer.engine.ice.ice_events import Answer, Probed
 from hydrometer.engine.records.event_log import EventLog
@@ -38,9 +38,9 @@ async def open_ours(url: str, folder: Path) -> AsyncIterator[CallNumber]:
                     messages=(Message(role="user", content=prompt_of(number)),),
                     sampling=Sampling(max_tokens=MAX_TOKENS),
                 )
-                key = request_key(request)
-                response = await cached.answer(key, request)
-                answer = Answer(key=key, text=response.text, finish=response.finish)
+                keyed = with_key(request)
+                response = await cached.complete(keyed)
+                answer = Answer(key=keyed.key, text=response.text, finish=response.finish)
                 events.write((Probed(ticket=0, template=0, question=number, outcome=answer),))
                 return response.text
 

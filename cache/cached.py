@@ -1,4 +1,13 @@
-"""A provider that asks each question once."""
+"""Provider that serves repeated requests from the store and sends only the others.
+
+Three rules decide what is paid for:
+
+- A request whose response is stored is never sent.
+- Identical requests in flight are sent once. ``InFlight`` lets the first caller send; the others
+  wait for its response. Several ``Cached`` may share one ``InFlight``: then the rule holds across
+  the runs that they belong to, and each run still reports to its own observer.
+- From the moment a response has arrived, cancellation cannot prevent its storing.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +20,22 @@ import msgspec
 
 from ..providers.base import Provider
 from ..providers.limits.rate_window import estimate_usage
-from ..providers.types import Request, Response, Usage
+from ..providers.types import Response, Usage
 from .coalesce import InFlight
 from .entry import decode_response, encode_entry
-from .keys import request_key
+from .keys import KeyedRequest
 from .store import Store, stored_response
 
 Source = Literal["cache", "sent", "shared", "preflight"]
 
 
 class AnsweredCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One answered request: stored already, sent by us, or shared with an identical call.
+    """One answered request, and where its response came from.
 
-    A preflight is sent by us too, and its answer is kept by nobody.
+    *source* is "cache" for a stored response, "sent" for one that this caller sent, "shared" for
+    one that an identical call in flight sent, and "preflight" for a test request, which is sent but
+    not stored. *counted* is set for requests that were sent: the usage that the endpoint reported,
+    or else the estimate that the budget uses.
     """
 
     key: str
@@ -31,29 +43,33 @@ class AnsweredCall(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     took_s: float
     response: Response
-    counted: Usage | None = None  # of one that was sent: reported, or else what budgets estimate
+    counted: Usage | None = None
 
 
 class CallObserver(Protocol):
-    """Is told of every answered request; must not block."""
+    """Receives every answered request; must not block."""
 
     def call_ended(self, call: AnsweredCall) -> None:
-        """Take note of one call."""
+        """Record one call."""
 
 
 class KeyedProvider(Protocol):
-    """A provider that can be handed the key with the request: hashing it twice would show."""
+    """A model that is given each request with its key, so that the key is computed only once."""
 
-    async def answer(self, key: str, request: Request) -> Response:
-        """Return the response to *request*, whose key is *key*."""
+    async def complete(self, keyed: KeyedRequest) -> Response:
+        """Return the response to the request."""
         ...
 
 
 class Cached:
-    """Answers from *store*, and asks *inner* for what is missing there.
+    """Answers from *store*, and sends to *inner* what is not stored.
 
-    A stored answer comes back without a checkpoint. A new one comes back when it is stored; where
-    another process was faster, its answer is the one that everybody gets.
+    A stored response is returned without a checkpoint. A new response is returned once it is
+    stored. If another process has stored a response under the same key in the meantime, that
+    response is returned to everyone.
+
+    *in_flight* may be shared with other ``Cached`` that have the same store. Without one, only the
+    callers of this object share identical requests.
     """
 
     def __init__(
@@ -63,55 +79,54 @@ class Cached:
         *,
         pool: str,
         observer: CallObserver | None = None,
+        in_flight: InFlight[Response] | None = None,
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._inner = inner
         self._store = store
         self._pool = pool
         self._observer = observer
+        self._in_flight: InFlight[Response] = InFlight() if in_flight is None else in_flight
         self._now = now
-        self._in_flight: InFlight[Response] = InFlight()
 
-    async def complete(self, request: Request) -> Response:
-        """Return the stored answer, asking for it first if need be.
+    async def complete(self, keyed: KeyedRequest) -> Response:
+        """Return the stored response, or send the request and store its response first.
 
-        Raises ProviderError from *inner*, EntryDamaged, or CacheUnwritable for an answer that
-        arrived and could not be kept.
+        Raises ProviderError from the provider, EntryDamaged for a damaged entry, and
+        CacheUnwritable for a response that arrived and could not be stored.
         """
-        return await self.answer(request_key(request), request)
-
-    async def answer(self, key: str, request: Request) -> Response:
-        """Do the same for a caller who knows the key of *request* already."""
         started = self._now()
         source: Source = "cache"
-        response = stored_response(self._store, key)
+        response = stored_response(self._store, keyed.key)
         if response is None:
             source = "shared"
 
             async def fetch() -> Response:
                 nonlocal source
-                # Again: another process may have stored it while we waited for a leader in vain.
-                stored = stored_response(self._store, key)
+                # Look again: if an earlier leader was cancelled, its response or that of another
+                # process may have been stored since.
+                stored = stored_response(self._store, keyed.key)
                 source = "sent" if stored is None else "cache"
-                return await self._send(key, request, started) if stored is None else stored
+                return await self._send(keyed, started) if stored is None else stored
 
-            response = await self._in_flight.run(key, fetch)
+            response = await self._in_flight.run(keyed.key, fetch)
         if source != "sent":
-            self._tell(key, source, started, response)
+            self._report(keyed.key, source, started, response)
         return response
 
-    async def _send(self, key: str, request: Request, started: float) -> Response:
+    async def _send(self, keyed: KeyedRequest, started: float) -> Response:
+        request = keyed.request
         response = await self._inner.complete(request)
-        # It is paid for: from here on no checkpoint but the shielded one. And it is told before it
-        # is stored, because what cannot be stored has its price too.
+        # The response is paid for: from here on the only checkpoint is the shielded one. Record
+        # the cost before storing: a response that cannot be stored was still paid for.
         counted = response.usage or estimate_usage(request, response)
-        self._tell(key, "sent", started, response, counted)
-        data = encode_entry(key, request, response)
+        self._report(keyed.key, "sent", started, response, counted)
+        data = encode_entry(keyed.key, request, response)
         with anyio.CancelScope(shield=True):
-            stored = await self._store.add(key, data)
-        return response if stored == data else decode_response(key, stored)
+            stored = await self._store.add(keyed.key, data)
+        return response if stored == data else decode_response(keyed.key, stored)
 
-    def _tell(
+    def _report(
         self,
         key: str,
         source: Source,

@@ -25,12 +25,12 @@ import diskcache
 from anyio import to_thread
 from diskcache.core import DBNAME, METADATA, MODE_RAW
 
-from .batch import BatchWriter, Outcomes, Rows
 from .errors import CacheError, CacheUnreadable, ForeignValue
 from .keys import KEY_VERSION
 from .reader import size_on_disk
 from .sqlite_errors import is_locked, write_failure
 from .store import StoreInfo
+from .write_batch import BatchWriter, Outcomes, Rows
 
 _SETTINGS = {
     "statistics": 0,

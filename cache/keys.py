@@ -1,4 +1,4 @@
-"""The name under which the answer to a request is stored."""
+"""Cache key: a digest of everything in a request that can change its response."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ import msgspec
 
 from ..providers.types import Request
 
-# Raise this when anything below changes, or a field of Request: old keys then stay what they are.
+# Raise this when anything below changes, or a field of Request: old keys then keep their meaning.
 KEY_VERSION = 1
 
 _PREFIX = f"hydrometer key {KEY_VERSION}\n".encode()
 _DIGEST_BYTES = 20
 
-# Sorted, so that moving a field in types.py moves no key. Defaults are written like other values.
+# Sorted, so that moving a field in types.py changes no key. Default values are written too.
 _ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+class KeyedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request and its cache key; ``with_key`` makes one."""
+
+    key: str
+    request: Request
 
 
 def canonical(request: Request) -> bytes:
@@ -26,3 +33,8 @@ def canonical(request: Request) -> bytes:
 def request_key(request: Request) -> str:
     """Return the key of this request: 40 lower-case hexadecimal digits."""
     return blake2b(_PREFIX + canonical(request), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def with_key(request: Request) -> KeyedRequest:
+    """Return *request* together with its key."""
+    return KeyedRequest(key=request_key(request), request=request)

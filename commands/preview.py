@@ -13,7 +13,7 @@ from ..cache.cached import AnsweredCall, KeyedProvider
 from ..cache.disk import holds_store
 from ..cache.errors import CacheMiss
 from ..cache.reader import open_reader
-from ..cache.replay import ReplayOnly
+from ..cache.replay_only import ReplayOnly
 from ..cache.store import MemoryStore, Store
 from ..engine.calls.caller import ModelCaller
 from ..engine.execute import run_plan

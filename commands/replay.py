@@ -10,7 +10,7 @@ import msgspec
 from ..cache.cached import KeyedProvider
 from ..cache.errors import CacheMiss
 from ..cache.reader import open_reader
-from ..cache.replay import ReplayOnly
+from ..cache.replay_only import ReplayOnly
 from ..cache.store import Store
 from ..engine.calls.caller import ModelCaller
 from ..engine.errors import EventsDiffer, FileInvalid, RecordingEnded

@@ -1,1 +1,1 @@
-"""Pure opinions: which template next, how to rewrite it, what a response claims."""
+"""Pure decisions of a measurement: choosing templates, rewriting them and judging replies."""

@@ -22,7 +22,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 
 from ...cache.cached import KeyedProvider
 from ...cache.errors import CacheMiss
-from ...cache.keys import request_key
+from ...cache.keys import with_key
 from ...providers.errors import PoolUnavailable, ProviderError, SettingsInvalid
 from ..errors import CallsKeepFailing
 from ..ice.ice_events import CallFailed, Event
@@ -72,11 +72,12 @@ class ModelCaller:
         self._asked += 1
         if self._asked % CHECKPOINT_EVERY == 0:
             await checkpoint()  # Ctrl-C is heard also where everything is stored
-        key = request_key(call.request)
+        keyed = with_key(call.request)
+        key = keyed.key
         if (failure := self._failures.get(key)) is not None:
             return failure
         try:
-            response = await self._providers[call.role].answer(key, call.request)
+            response = await self._providers[call.role].complete(keyed)
         except (PoolUnavailable, SettingsInvalid):
             raise
         except ProviderError as error:

@@ -1,1 +1,1 @@
-"""."""
+"""Search policies: the template tree and the selectors that choose from it."""

@@ -14,7 +14,7 @@ from fakes import FunctionProvider, make_request, make_response
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.disk import DiskStore, _Database, open_store
 from hydrometer.cache.errors import CacheUnreadable, CacheUnwritable
-from hydrometer.cache.keys import KEY_VERSION
+from hydrometer.cache.keys import KEY_VERSION, with_key
 
 
 async def test_what_is_added_is_there_at_once_and_after_opening_again(tmp_path: Path) -> None:
@@ -72,10 +72,10 @@ async def test_the_cached_provider_answers_from_a_store_on_disk(tmp_path: Path) 
         cached = Cached(inner, store, pool="qwen")
         async with anyio.create_task_group() as tasks:
             for draw in range(40):
-                tasks.start_soon(cached.complete, make_request(draw=draw % 20))
+                tasks.start_soon(cached.complete, with_key(make_request(draw=draw % 20)))
     async with open_store(tmp_path) as store:
         got = [
-            await Cached(inner, store, pool="qwen").complete(make_request(draw=draw))
+            await Cached(inner, store, pool="qwen").complete(with_key(make_request(draw=draw)))
             for draw in range(20)
         ]
 

@@ -10,9 +10,20 @@ from pathlib import Path
 import anyio
 import diskcache
 import pytest
+from diskcache.core import MODE_PICKLE
+from fakes import ScriptedProvider, make_request, make_response
 
+from hydrometer.cache.cached import Cached
 from hydrometer.cache.disk import DiskStore, open_store
-from hydrometer.cache.errors import ForeignValue
+from hydrometer.cache.errors import CacheMiss, ForeignValue
+from hydrometer.cache.explain import explain_key
+from hydrometer.cache.keys import with_key
+from hydrometer.cache.reader import open_reader
+from hydrometer.cache.replay_only import ReplayOnly
+from hydrometer.cache.verify import Damage, verify_cache
+
+_KEYED = with_key(make_request())
+_PICKLE = "foreign, not loaded: its value is a pickle"
 
 
 class Bomb:
@@ -39,6 +50,11 @@ def _plant(folder: Path, key: object, raw: int, mode: int, value: object) -> Non
         )
 
 
+def _plant_pickle(folder: Path, mark: Path) -> None:
+    """Put a pickle under the key of a request, in the mode in which diskcache would load it."""
+    _plant(folder, _KEYED.key, 1, MODE_PICKLE, pickle.dumps(Bomb(mark)))
+
+
 def test_the_bomb_would_go_off(mark: Path) -> None:
     pickle.loads(pickle.dumps(Bomb(mark)))
 
@@ -58,6 +74,65 @@ async def test_a_pickled_value_is_refused_and_not_run(tmp_path: Path, mark: Path
         "hydrometer did not write it and does not load it"
     )
     assert not mark.exists()
+
+
+async def test_a_pickled_answer_is_not_run_by_a_live_call_which_sends_nothing(
+    tmp_path: Path, mark: Path
+) -> None:
+    _plant_pickle(tmp_path, mark)
+    inner = ScriptedProvider(make_response("sent"))
+
+    async with open_store(tmp_path) as store:
+        with pytest.raises(ForeignValue, match=f"key {_KEYED.key}.*does not load it"):
+            await Cached(inner, store, pool="qwen").complete(_KEYED)
+
+    assert inner.requests == []
+    assert not mark.exists()
+
+
+async def test_a_pickled_answer_is_not_run_by_a_replay(tmp_path: Path, mark: Path) -> None:
+    _plant_pickle(tmp_path, mark)
+
+    async with open_store(tmp_path) as store:
+        with pytest.raises(ForeignValue, match=f"key {_KEYED.key}.*does not load it"):
+            await ReplayOnly(store, pool="qwen").complete(_KEYED)
+    with open_reader(tmp_path) as reader, pytest.raises(ForeignValue, match=_PICKLE):
+        await ReplayOnly(reader, pool="qwen").complete(_KEYED)
+
+    assert not mark.exists()
+
+
+async def test_a_pickled_answer_is_not_run_by_the_search_for_what_is_like_a_miss(
+    tmp_path: Path, mark: Path
+) -> None:
+    _plant_pickle(tmp_path, mark)
+    other = with_key(make_request(draw=1))
+
+    async with open_store(tmp_path) as store:
+        with pytest.raises(CacheMiss, match="the cache holds no entry to compare it with"):
+            await ReplayOnly(store, pool="qwen").complete(other)
+
+    assert not mark.exists()
+
+
+def test_a_pickled_answer_is_not_run_by_verify_and_explain(tmp_path: Path, mark: Path) -> None:
+    _plant_pickle(tmp_path, mark)
+
+    verified, explained = verify_cache(tmp_path), explain_key(tmp_path, _KEYED.key)
+
+    assert (verified.sound, verified.damaged) == (0, 1)
+    assert verified.named == (Damage(key=_KEYED.key, rule=_PICKLE),)
+    assert (explained.damage, explained.entry) == (_PICKLE, None)
+    assert not mark.exists()
+
+
+def test_diskcache_itself_would_run_the_pickled_answer(tmp_path: Path, mark: Path) -> None:
+    _plant_pickle(tmp_path, mark)
+
+    with diskcache.Cache(str(tmp_path)) as unguarded:
+        unguarded.get(_KEYED.key)
+
+    assert mark.exists()
 
 
 async def test_a_pickled_value_in_a_file_is_refused_and_not_run(tmp_path: Path, mark: Path) -> None:

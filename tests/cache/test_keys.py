@@ -7,13 +7,19 @@ import msgspec
 import pytest
 from fakes import make_request
 
-from hydrometer.cache.keys import canonical, request_key
+from hydrometer.cache.keys import KeyedRequest, canonical, request_key, with_key
 from hydrometer.providers.types import Message, Request, Sampling
 
 
 def test_a_key_stays_what_it_is() -> None:
     """If this fails, stored answers are lost to their requests: raise KEY_VERSION on purpose."""
     assert request_key(make_request()) == "f17d8583537863aab7a9e2a90490141c87467132"
+
+
+def test_a_keyed_request_has_the_key_of_its_request() -> None:
+    request = make_request()
+
+    assert with_key(request) == KeyedRequest(key=request_key(request), request=request)
 
 
 def test_canonical_text_writes_every_field_with_its_default() -> None:

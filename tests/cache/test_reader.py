@@ -23,9 +23,9 @@ from hydrometer.cache.errors import (
     CacheUnwritable,
     ForeignValue,
 )
-from hydrometer.cache.keys import KEY_VERSION
+from hydrometer.cache.keys import KEY_VERSION, with_key
 from hydrometer.cache.reader import open_reader
-from hydrometer.cache.replay import ReplayOnly
+from hydrometer.cache.replay_only import ReplayOnly
 from hydrometer.cache.sql import ALL, DATABASE
 from hydrometer.cache.store import StoreInfo
 
@@ -82,9 +82,11 @@ async def test_a_replay_needs_no_more_than_a_reader(tmp_path: Path) -> None:
     with open_reader(tmp_path) as reader:
         replay = ReplayOnly(reader, pool="qwen")
 
-        assert await replay.complete(make_request(text_of(7))) == make_response("answer 00007")
+        assert await replay.complete(with_key(make_request(text_of(7)))) == make_response(
+            "answer 00007"
+        )
         with pytest.raises(CacheMiss, match=f"nearest entry {key_of(7)[:12]}"):
-            await replay.complete(make_request(text_of(8)))
+            await replay.complete(with_key(make_request(text_of(8))))
 
 
 async def test_what_a_writer_adds_beside_a_reader_is_read_at_once(tmp_path: Path) -> None:

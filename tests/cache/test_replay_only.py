@@ -7,9 +7,9 @@ from fakes import make_request, make_response
 from hydrometer.cache.cached import AnsweredCall
 from hydrometer.cache.entry import encode_entry
 from hydrometer.cache.errors import CacheMiss, EntryDamaged
-from hydrometer.cache.keys import request_key
+from hydrometer.cache.keys import request_key, with_key
 from hydrometer.cache.miss_report import find_nearest
-from hydrometer.cache.replay import ReplayOnly
+from hydrometer.cache.replay_only import ReplayOnly
 from hydrometer.cache.store import MemoryStore
 from hydrometer.providers.types import Message, Request, Sampling
 
@@ -25,7 +25,7 @@ async def _stored(*requests: Request) -> MemoryStore:
 
 async def _miss(request: Request, *stored: Request) -> str:
     with pytest.raises(CacheMiss) as miss:
-        await ReplayOnly(await _stored(*stored), pool="qwen").complete(request)
+        await ReplayOnly(await _stored(*stored), pool="qwen").complete(with_key(request))
     assert miss.value.request_key == request_key(request)
     return str(miss.value)
 
@@ -46,7 +46,7 @@ async def test_what_is_stored_is_answered() -> None:
         await _stored(request), pool="qwen", observer=calls, now=iter((1.0, 3.5)).__next__
     )
 
-    assert await replay.complete(request) == make_response("kept")
+    assert await replay.complete(with_key(request)) == make_response("kept")
     assert calls.seen == (
         AnsweredCall(
             key=request_key(request),
@@ -136,7 +136,7 @@ async def test_only_the_first_miss_of_a_replay_searches_the_store() -> None:
     messages = []
     for request in (_WANTED, _NEAR):
         with pytest.raises(CacheMiss) as miss:
-            await replay.complete(request)
+            await replay.complete(with_key(request))
         messages.append(str(miss.value))
 
     assert ["nearest entry" in message for message in messages] == [True, False]
@@ -163,7 +163,7 @@ async def test_a_damaged_entry_does_not_hide_the_miss() -> None:
     await store.add("damaged", b"damaged")
 
     with pytest.raises(CacheMiss, match=r"differs in draw"):
-        await ReplayOnly(store, pool="qwen").complete(_WANTED)
+        await ReplayOnly(store, pool="qwen").complete(with_key(_WANTED))
 
 
 async def test_a_damaged_answer_is_damage_and_no_miss() -> None:
@@ -171,7 +171,7 @@ async def test_a_damaged_answer_is_damage_and_no_miss() -> None:
     await store.add(request_key(_WANTED), b"damaged")
 
     with pytest.raises(EntryDamaged, match="restore memory from a copy"):
-        await ReplayOnly(store, pool="qwen").complete(_WANTED)
+        await ReplayOnly(store, pool="qwen").complete(with_key(_WANTED))
 
 
 def _text(request: Request) -> str:

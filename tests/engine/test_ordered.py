@@ -11,7 +11,7 @@ from builders import make_rse_plan, make_set
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.errors import CacheMiss
 from hydrometer.cache.keys import request_key
-from hydrometer.cache.replay import ReplayOnly
+from hydrometer.cache.replay_only import ReplayOnly
 from hydrometer.cache.store import MemoryStore
 from hydrometer.engine.calls.caller import ModelCaller
 from hydrometer.engine.calls.ordered import AHEAD, map_in_order

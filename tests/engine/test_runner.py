@@ -11,8 +11,8 @@ from fakes import FunctionProvider, make_request, make_response
 
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.errors import CacheMiss
-from hydrometer.cache.keys import request_key
-from hydrometer.cache.replay import ReplayOnly
+from hydrometer.cache.keys import request_key, with_key
+from hydrometer.cache.replay_only import ReplayOnly
 from hydrometer.cache.store import MemoryStore
 from hydrometer.engine.calls.caller import CHECKPOINT_EVERY, ModelCaller, run_search
 from hydrometer.engine.calls.stages import Call, Stage
@@ -234,7 +234,7 @@ async def test_calls_that_are_all_stored_can_be_cancelled() -> None:
 
     store = MemoryStore()
     await Cached(FunctionProvider(lambda _: make_response()), store, pool="judge").complete(
-        call.request
+        with_key(call.request)
     )
     for failures in ({}, {request_key(call.request): FAILED}):
         made = 0

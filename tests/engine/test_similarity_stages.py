@@ -11,7 +11,7 @@ from builders import EMBEDDER, REFERENCE, TARGET, make_rse_plan, make_set
 from fakes import FunctionProvider, run_in_virtual_time
 
 from hydrometer.cache.cached import Cached
-from hydrometer.cache.replay import ReplayOnly
+from hydrometer.cache.replay_only import ReplayOnly
 from hydrometer.cache.store import MemoryStore
 from hydrometer.engine.calls.caller import ModelCaller
 from hydrometer.engine.calls.stages import Answered, Call, CallOutcome, Stage

@@ -1,11 +1,12 @@
-"""Many writers, one transaction at a time.
+"""Batch writer: joins the writes of many tasks into one transaction at a time.
 
-Whoever adds to an empty batch leads it: it waits until the batch before is written, closes its
-own to newcomers and writes it in a worker thread. The others wait for their batch's event. So a
-lone write starts at once, and while one transaction runs the next batch gathers by itself.
+The first writer of an empty batch is its leader. The leader waits until the previous batch is
+written, closes its own batch to new rows, and writes it in a worker thread. The other writers, the
+followers, wait for the event of their batch. A single write therefore starts at once, and the next
+batch collects rows while a transaction runs.
 
-The leader is shielded from cancellation, since it carries the answers of the others. A follower
-that is cancelled leaves its row in the batch: it is written all the same.
+The leader is shielded from cancellation, because its batch holds the rows of the followers. When a
+follower is cancelled, its row stays in the batch and is written.
 """
 
 from __future__ import annotations
@@ -29,13 +30,14 @@ class _Batch:
 
 
 class BatchWriter:
-    """Collects rows for *write*, which runs in a worker thread and returns what became of each."""
+    """Collects rows for *write*, which runs in a worker thread and returns the outcome of each."""
 
     def __init__(self, write: Callable[[Rows], Outcomes]) -> None:
         self._write = write
         self._gathering = _Batch()
         self._turn = anyio.Lock()
-        self._thread = anyio.CapacityLimiter(1)  # its own: busy workers elsewhere delay no write
+        # Its own limiter: other users of worker threads must not delay a write.
+        self._thread = anyio.CapacityLimiter(1)
 
     async def add(self, key: str, data: bytes) -> bytes:
         """Return what is stored under *key* once its batch is written, or raise its error."""

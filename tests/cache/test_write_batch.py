@@ -7,8 +7,8 @@ import anyio
 import pytest
 from anyio import to_thread, wait_all_tasks_blocked
 
-from hydrometer.cache.batch import BatchWriter, Outcomes, Rows
 from hydrometer.cache.errors import CacheError, CacheUnwritable
+from hydrometer.cache.write_batch import BatchWriter, Outcomes, Rows
 
 
 @dataclass
