@@ -1,16 +1,16 @@
-"""Identical calls in flight share one call.
+"""Table of the calls in flight, which lets identical calls share one.
 
-States of a key: no flight, or one flight with a leader and any number of waiters.
+A key has no call in flight, or one call with a leader and any number of waiters.
 
-- No flight: the caller becomes the leader, and its call runs in its own task.
-- The leader's call ends, with a value or an error: every waiter gets that value, or an equal error.
-  A waiter that asked again would only send the request that has just failed for good once more.
-- The leader is cancelled: the flight ends without an outcome. Waiters look again, the first to wake
-  leads anew and the others wait for it, so one impatient caller costs the others no answer.
-- A waiter is cancelled: nobody else notices.
+- No call in flight: the caller becomes the leader, and the call runs in its own task.
+- The leader's call ends with a value or an error: every waiter gets that value or an equal error.
+  The error is final: a waiter that tried again would repeat a request that has just failed.
+- The leader is cancelled: its call ends without an outcome. The first waiter to wake becomes the
+  new leader, and the others wait for it. One cancelled caller costs the others no response.
+- A waiter is cancelled: nothing changes for the others.
 
-A flight leaves the table in the step in which it gets its outcome, so nobody joins one that has
-landed. What the call stores is stored before that: a late caller finds it in the store.
+A call leaves the table in the same step in which it gets its outcome, so no caller joins a call
+that has ended. The leader stores its response before that, so a later caller finds it in the store.
 """
 
 from __future__ import annotations
@@ -25,46 +25,46 @@ from .errors import own_copy
 Value = TypeVar("Value")
 
 
-class _Flight(Generic[Value]):
+class _SharedCall(Generic[Value]):
     def __init__(self) -> None:
-        self.landed: anyio.Event | None = None  # made by the first who waits; most fly alone
-        self.values: tuple[Value, ...] = ()  # one, when there is one: a value may be None
+        self.ended: anyio.Event | None = None  # made by the first waiter: most calls have none
+        self.values: tuple[Value, ...] = ()  # holds one item after success: a value may be None
         self.error: Exception | None = None
 
 
 class InFlight(Generic[Value]):
-    """The calls that are running now, by key."""
+    """The calls in flight, by key."""
 
     def __init__(self) -> None:
-        self._flights: dict[str, _Flight[Value]] = {}
+        self._calls: dict[str, _SharedCall[Value]] = {}
 
     def __len__(self) -> int:
-        return len(self._flights)
+        return len(self._calls)
 
     def __contains__(self, key: str) -> bool:
-        return key in self._flights
+        return key in self._calls
 
     async def run(self, key: str, call: Callable[[], Awaitable[Value]]) -> Value:
-        """Return what *call* returns, or what the call already in flight under *key* does."""
-        while (flight := self._flights.get(key)) is not None:
-            flight.landed = flight.landed or anyio.Event()
-            await flight.landed.wait()
-            if flight.error is not None:
-                raise own_copy(flight.error)
-            if flight.values:
-                return flight.values[0]
+        """Return the result of the call in flight under *key*, or of *call* if there is none."""
+        while (shared := self._calls.get(key)) is not None:
+            shared.ended = shared.ended or anyio.Event()
+            await shared.ended.wait()
+            if shared.error is not None:
+                raise own_copy(shared.error)
+            if shared.values:
+                return shared.values[0]
         return await self._lead(key, call)
 
     async def _lead(self, key: str, call: Callable[[], Awaitable[Value]]) -> Value:
-        flight = self._flights[key] = _Flight()
+        shared = self._calls[key] = _SharedCall()
         try:
             value = await call()
-            flight.values = (value,)
+            shared.values = (value,)
         except Exception as error:
-            flight.error = error
+            shared.error = error
             raise
         finally:
-            del self._flights[key]
-            if flight.landed is not None:
-                flight.landed.set()
+            del self._calls[key]
+            if shared.ended is not None:
+                shared.ended.set()
         return value

@@ -1,13 +1,15 @@
-"""A store on disk: one SQLite database, kept by diskcache.
+"""Store on disk: one SQLite database, opened through diskcache.
 
-diskcache is a cache: left to itself it evicts past 1 GiB, keeps large values in files of their own,
-pickles what is not text or a number, and takes its settings from the database that it opens. A
-store forgets nothing and runs nothing, so here values never leave the database, every setting is
-ours, and a row that is not plain bytes under a plain text key is refused.
+By default diskcache evicts entries past 1 GiB, writes large values to separate files, pickles every
+value that is not text or a number, and reads its settings from the database that it opens. This
+store must lose nothing and must execute nothing that it reads. So all values stay inside the
+database, every setting is fixed here, and a row that is not plain bytes under a plain text key is
+refused.
 
-diskcache opens one connection per thread. Reads use that of the event loop: in WAL mode they wait
-for no writer. Writes run in worker threads that come and go, and opening a connection costs more
-than a transaction, so they borrow one that is the writers' own; one transaction runs at a time.
+diskcache opens one connection per thread. Reads use the connection of the event loop's thread: in
+WAL mode they wait for no writer. Writes run in worker threads that come and go, and opening a
+connection costs more than a transaction. So all writers share one connection, and one transaction
+runs at a time.
 """
 
 from __future__ import annotations
@@ -43,23 +45,23 @@ _SETTINGS = {
     "sqlite_auto_vacuum": 0,  # nothing is deleted
     "sqlite_cache_size": 2**13,
     "sqlite_journal_mode": "wal",
-    "sqlite_mmap_size": 0,  # a mapped file that is cut short kills the process with SIGBUS
-    "sqlite_synchronous": 1,  # NORMAL: a dying process loses nothing, a power cut the last moments
+    "sqlite_mmap_size": 0,  # a mapped file that is truncated kills the process with SIGBUS
+    "sqlite_synchronous": 1,  # NORMAL: a killed process loses nothing, a power cut the last writes
 }
 
-# What diskcache's add does in two statements and 40 microseconds a row, for a whole batch at once.
-# A tenth of a live call; write-once either way.
+# Inserts a whole batch with one statement. diskcache's own ``add`` takes two statements and 40
+# microseconds a row, a tenth of a live call. Both keep a row that is already there.
 _INSERT = (
     "INSERT OR IGNORE INTO Cache (key, raw, store_time, access_time, size, mode, value)"
     " VALUES (?, 1, ?, ?, 0, ?, ?)"
 )
 
-_BUSY_S = 5.0  # how long SQLite waits for a lock before we look how long that was in all
-_TROUBLE = (sqlite3.Error, OSError, diskcache.Timeout)
+_BUSY_S = 5.0  # SQLite waits this long for a lock; then we check the total against our patience
+_DATABASE_ERRORS = (sqlite3.Error, OSError, diskcache.Timeout)
 
 
 class _PlainDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
-    """Rows of text keys and bytes, as they are; anything else is refused in both directions."""
+    """Rows with text keys and bytes as values; reading or writing anything else is refused."""
 
     def put(self, key: object) -> tuple[str, bool]:
         if type(key) is not str:
@@ -85,7 +87,7 @@ class _PlainDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no type
 
 
 class _Database(diskcache.Cache):  # type: ignore[misc]  # diskcache has no types
-    """A diskcache with our rows and settings, and a connection for whichever thread writes."""
+    """A diskcache with our rows and settings, and one connection that the writers share."""
 
     def __init__(self, folder: Path, *, busy_s: float) -> None:
         self._writers: sqlite3.Connection | None = None
@@ -98,9 +100,10 @@ class _Database(diskcache.Cache):  # type: ignore[misc]  # diskcache has no type
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Give this thread the writers' connection; after an error the next writer gets a new one.
+        """Lend the writers' connection to this thread.
 
-        A COMMIT that fails may leave its transaction open, and closing is sure to end it.
+        After an error the connection is closed and the next writer opens a new one: a COMMIT that
+        fails may leave its transaction open, and closing the connection always ends it.
         """
         with self._writes:
             if self._writers is None:
@@ -116,7 +119,7 @@ class _Database(diskcache.Cache):  # type: ignore[misc]  # diskcache has no type
                 self._local.con = None
 
     def insert(self, rows: Rows) -> int:
-        """Add those of *rows* whose key is free, inside ``writing``; return how many they were."""
+        """Insert the *rows* whose key is free, inside ``writing``; return how many those were."""
         assert self._writers is not None
         now = time.time()
         values = [(key, now, now, MODE_RAW, data) for key, data in rows.items()]
@@ -124,7 +127,7 @@ class _Database(diskcache.Cache):  # type: ignore[misc]  # diskcache has no type
         return inserted
 
     def close_all(self) -> None:
-        """Close this thread's connection and the writers', after what they are writing now."""
+        """Wait for the current write, then close this thread's connection and the writers'."""
         with self._writes:
             if self._writers is not None:
                 self._writers.close()
@@ -155,12 +158,15 @@ class DiskStore:
         self._writer = BatchWriter(self._write)
 
     def get(self, key: str) -> bytes | None:
-        """Return what is stored under *key*; a row that is not ours raises ForeignValue."""
+        """Return what is stored under *key*, or None.
+
+        Raises ForeignValue for a row that Hydrometer did not write, and CacheUnreadable.
+        """
         try:
             value: bytes | None = self._database.get(key)
         except ForeignValue as error:
             raise _named(error, key) from None
-        except _TROUBLE as error:
+        except _DATABASE_ERRORS as error:
             raise CacheUnreadable(str(self._folder), str(error)) from error
         return value
 
@@ -174,14 +180,14 @@ class DiskStore:
         """Yield the keys in the order in which they were stored."""
         try:
             yield from self._database
-        except _TROUBLE as error:
+        except _DATABASE_ERRORS as error:
             raise CacheUnreadable(str(self._folder), str(error)) from error
 
     def info(self) -> StoreInfo:
-        """Return how many entries there are, and how much room the database and its log take."""
+        """Return the number of entries, and the size of the database and its log."""
         try:
             entries = len(self._database)
-        except _TROUBLE as error:
+        except _DATABASE_ERRORS as error:
             raise CacheUnreadable(str(self._folder), str(error)) from error
         return StoreInfo(
             entries=entries,
@@ -194,7 +200,7 @@ class DiskStore:
         try:
             with self._database.writing():
                 return self._commit(rows)
-        except _TROUBLE as error:
+        except _DATABASE_ERRORS as error:
             failure = write_failure(self._folder, error)
             failure.__cause__ = error
             return dict.fromkeys(rows, failure)
@@ -206,9 +212,9 @@ class DiskStore:
                 with self._database.transact():
                     if self._database.insert(rows) == len(rows):
                         return rows
-                    return {key: self._stored(key) for key in rows}  # some were there before
+                    return {key: self._stored(key) for key in rows}  # some keys were taken
             except diskcache.Timeout as error:
-                # diskcache offers to retry, but would do so for ever on a full disk as well.
+                # diskcache can retry by itself, but would also retry for ever on a full disk.
                 if not is_locked(error) or time.monotonic() >= deadline:
                     raise
 
@@ -224,10 +230,10 @@ class DiskStore:
 async def open_store(
     folder: Path, *, create: bool = True, lock_patience_s: float = 120.0
 ) -> AsyncIterator[DiskStore]:
-    """Open the cache in *folder*, which is made if *create* is true.
+    """Open the cache in *folder*; if *create* is true, a missing one is created.
 
-    Raises CacheUnreadable where there is something else, CacheUnwritable where nothing can be
-    stored. A write that meets another process's lock fails after *lock_patience_s*.
+    Raises CacheUnreadable for a folder that holds something else, and CacheUnwritable when nothing
+    can be stored. A write that waits for another process's lock fails after *lock_patience_s*.
     """
     database = await to_thread.run_sync(
         _open_database, folder, create, min(_BUSY_S, lock_patience_s)
@@ -244,7 +250,7 @@ def holds_store(folder: Path) -> bool:
 
 
 def _open_database(folder: Path, create: bool, busy_s: float) -> _Database:  # noqa: FBT001
-    folder = Path(os.path.expandvars(folder.expanduser()))  # as diskcache would do by itself
+    folder = Path(os.path.expandvars(folder.expanduser()))  # diskcache does the same
     path = folder / DBNAME
     try:
         if path.exists() and path.stat().st_size > 0:
@@ -252,14 +258,17 @@ def _open_database(folder: Path, create: bool, busy_s: float) -> _Database:  # n
         elif not create:
             raise CacheUnreadable(str(folder), "there is none")
         database = _Database(folder, busy_s=busy_s)
-        database.close()  # the connection of this thread; the event loop opens its own
-    except _TROUBLE as error:
+        database.close()  # this worker thread's connection; the event loop's thread opens its own
+    except _DATABASE_ERRORS as error:
         raise write_failure(folder, error) from error
     return database
 
 
 def _refuse_foreign(folder: Path, path: Path) -> None:
-    """Look before diskcache does: it sets attributes and pragmas from every row of Settings."""
+    """Check the tables before diskcache opens them.
+
+    diskcache sets attributes and pragmas from every row of the table Settings.
+    """
     address = f"file:{quote(str(path.absolute()))}?mode=rw"
     with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_S)) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
@@ -272,7 +281,9 @@ def _refuse_foreign(folder: Path, path: Path) -> None:
         if "Cache" in tables:
             expiring = "SELECT 1 FROM Cache WHERE expire_time IS NOT NULL LIMIT 1"
             if connection.execute(expiring).fetchone():
-                raise CacheUnreadable(str(folder), "it holds entries that expire, none of ours do")
+                raise CacheUnreadable(
+                    str(folder), "it holds entries with an expiry time, which hydrometer never sets"
+                )
 
 
 def _named(error: ForeignValue, key: str) -> ForeignValue:

@@ -1,4 +1,8 @@
-"""What is stored under a key: request and response as JSON, behind a digest of both and the key."""
+"""Entry format of the cache: request and response as JSON, behind a digest.
+
+The digest covers the key too, so that an entry under the key of another request is recognised as
+damaged.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ _DIGEST_BYTES = 20
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored answer, and the request that it answers."""
+    """One stored response, and the request that it answers."""
 
     key_version: int
     request: Request
@@ -25,18 +29,18 @@ class _Versioned(msgspec.Struct, frozen=True):
     key_version: int
 
 
-class _Answer(msgspec.Struct, frozen=True):
-    response: Response  # decoding into this skips the request, which is most of an entry
+class _ResponsePart(msgspec.Struct, frozen=True):
+    response: Response  # the request, most of an entry, is skipped
 
 
 _ENCODER = msgspec.json.Encoder()
 _ENTRY = msgspec.json.Decoder(Entry)
 _VERSION = msgspec.json.Decoder(_Versioned)
-_ANSWER = msgspec.json.Decoder(_Answer)
+_RESPONSE = msgspec.json.Decoder(_ResponsePart)
 
 
 def encode_entry(key: str, request: Request, response: Response) -> bytes:
-    """Return the bytes to store under *key*, which is that of *request*."""
+    """Return the bytes to store under *key*, which must be the key of *request*."""
     payload = _ENCODER.encode(Entry(key_version=KEY_VERSION, request=request, response=response))
     return _digest(key, payload) + payload
 
@@ -45,15 +49,16 @@ def decode_response(key: str, data: bytes) -> Response:
     """Return the stored response, or raise EntryDamaged."""
     payload = _checked_payload(key, data)
     try:
-        return _ANSWER.decode(payload).response
+        return _RESPONSE.decode(payload).response
     except msgspec.MsgspecError as error:
         raise EntryDamaged(key, f"no response can be read from it ({error})") from error
 
 
 def decode_entry(key: str, data: bytes) -> Entry:
-    """Return the whole entry, or raise EntryDamaged also when its request has another key.
+    """Return the whole entry.
 
-    An entry of another key version keeps its key unchecked: this version would make another one.
+    Raises EntryDamaged, also when the entry's request has another key. The key of an entry of
+    another key version is not checked, because this version computes another key for its request.
     """
     payload = _checked_payload(key, data)
     try:
@@ -66,9 +71,10 @@ def decode_entry(key: str, data: bytes) -> Entry:
 
 
 def checked_version(key: str, data: bytes) -> int:
-    """Return the key version of a sound entry, or raise EntryDamaged.
+    """Return the key version of an intact entry, or raise EntryDamaged.
 
-    One of another version is sound when its digest is right: its request may have had other fields.
+    An entry of another version counts as intact when its digest is right: in that version a request
+    may have had other fields.
     """
     try:
         return decode_entry(key, data).key_version
@@ -80,7 +86,7 @@ def checked_version(key: str, data: bytes) -> int:
 
 
 def decode_unchecked(data: bytes) -> Entry | None:
-    """Return what an entry says, sound or not; None when that cannot be read."""
+    """Return an entry without checking it, or None when it cannot be decoded."""
     try:
         return _ENTRY.decode(data[_DIGEST_BYTES:])
     except (msgspec.MsgspecError, ValueError, TypeError):
@@ -104,7 +110,6 @@ def _checked_payload(key: str, data: bytes) -> bytes:
 
 
 def _digest(key: str, payload: bytes) -> bytes:
-    # The key is part of it, so that a value filed under another request's key is found out.
     digest = blake2b(key.encode(), digest_size=_DIGEST_BYTES)
     digest.update(payload)
     return digest.digest()

@@ -1,4 +1,4 @@
-"""What can go wrong between us and the stored answers."""
+"""Errors of the cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class CacheError(Exception):
 
 
 class CacheMiss(CacheError):
-    """A replay asked for an answer that is not stored; it never asks a model instead."""
+    """A replay needs a response that is not stored; a replay never sends a request."""
 
     def __init__(self, message: str, *, request_key: str) -> None:
         super().__init__(message)
@@ -20,7 +20,7 @@ class CacheMiss(CacheError):
 
 
 class EntryDamaged(CacheError):
-    """A stored answer is not what was stored; *rule* is the check that it fails."""
+    """A stored response was changed after it was stored; *rule* is the check that fails."""
 
     def __init__(self, request_key: str, rule: str, *, advice: str = "") -> None:
         super().__init__(f"stored answer {request_key} is damaged: {rule}{advice}")
@@ -29,11 +29,11 @@ class EntryDamaged(CacheError):
 
 
 class ForeignValue(CacheError):
-    """A row that Hydrometer did not write, perhaps a pickle: it was refused, not run."""
+    """A row that Hydrometer did not write, such as a pickle; it was refused and not loaded."""
 
 
 class CacheUnwritable(CacheError):
-    """Nothing can be stored now (full, read-only, locked): the run has to pause."""
+    """Nothing can be stored now (disk full, read-only or locked), so the run has to pause."""
 
     def __init__(self, folder: str, cause: str) -> None:
         super().__init__(f"answers cannot be stored in {folder}: {cause}")
@@ -42,7 +42,7 @@ class CacheUnwritable(CacheError):
 
 
 class CacheUnreadable(CacheError):
-    """The folder holds no cache that can be read; nothing in it was changed."""
+    """The folder holds no cache that can be read. Nothing in the folder was changed."""
 
     def __init__(self, folder: str, cause: str) -> None:
         super().__init__(f"the cache in {folder} cannot be read: {cause}")
@@ -51,25 +51,28 @@ class CacheUnreadable(CacheError):
 
 
 class CacheDamaged(CacheUnreadable):
-    """The folder holds a cache whose database is broken; nothing in it was changed."""
+    """The folder holds a cache whose database is damaged. Nothing in the folder was changed."""
 
 
 class KeyInvalid(CacheError):
-    """What was given is neither a key nor the beginning of one."""
+    """The text is neither a key nor the beginning of a key."""
 
 
 class KeyUnknown(CacheError):
-    """No answer is stored under a key that begins so; *nearest* are those that begin alike."""
+    """No stored response has a key that begins with *prefix*.
+
+    *nearest* are the stored keys that have the longest beginning in common with it.
+    """
 
     def __init__(self, folder: str, prefix: str, *, nearest: tuple[str, ...]) -> None:
-        near = f"nearest: {', '.join(nearest)}" if nearest else "none is near it"
+        near = f"nearest: {', '.join(nearest)}" if nearest else "no key is similar"
         super().__init__(f"no answer in {folder} has a key that begins with {prefix}; {near}")
         self.prefix = prefix
         self.nearest = nearest
 
 
 class KeyAmbiguous(CacheError):
-    """Several keys begin so."""
+    """Several keys begin with *prefix*."""
 
     def __init__(self, prefix: str, *, matches: int) -> None:
         super().__init__(f"{matches:,} keys begin with {prefix}: give more of its digits")
@@ -78,9 +81,9 @@ class KeyAmbiguous(CacheError):
 
 
 def own_copy(error: AnyError) -> AnyError:
-    """Return an equal error, caused by *error*, for one more task to raise.
+    """Return a copy of *error*, caused by *error*, for another task to raise.
 
-    An exception that several tasks raise collects the tracebacks of all of them.
+    If several tasks raised the same object, its traceback would mix the frames of all of them.
     """
     copy = type(error).__new__(type(error), *error.args)
     vars(copy).update(vars(error))

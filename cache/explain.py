@@ -1,4 +1,4 @@
-"""What is stored under one key."""
+"""Look-up of one entry by its key or the first digits of its key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .sqlite_errors import read_failure
 KEY_DIGITS = 40
 LEAST_DIGITS = 6
 
-_ALIKE_DIGITS = 4  # fewer any two keys of a large cache may have in common
+_SIMILAR_DIGITS = 4  # in a large cache many keys agree in fewer digits by chance
 _HEX = frozenset("0123456789abcdef")
 _AFTER = "g"  # sorts after every hexadecimal digit
 
@@ -27,21 +27,21 @@ _ABOVE = "SELECT key FROM Cache WHERE key > ? AND key < ? AND raw = 1 ORDER BY k
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored answer, and whether it is what was stored."""
+    """A stored response, and whether it is intact."""
 
     key: str
     folder: str
     size_bytes: int
     stored_at: float | None  # seconds since 1970
-    damage: str  # the rule that it breaks; empty for a sound one
-    entry: Entry | None  # of a damaged one what it says all the same; None when unreadable
+    damage: str  # the check that the entry fails; empty for an intact entry
+    entry: Entry | None  # the content, also of a damaged entry; None when it cannot be decoded
     key_version: int | None
 
 
 def explain_key(folder: Path, key: str) -> Explanation:
-    """Return what is stored in *folder* under *key*, which may be cut to its first digits.
+    """Return the entry in *folder* whose key is *key* or begins with it.
 
-    Raises KeyInvalid, KeyUnknown or KeyAmbiguous, and CacheUnreadable where there is no cache.
+    Raises KeyInvalid, KeyUnknown or KeyAmbiguous, and CacheUnreadable if there is no cache.
     """
     prefix = parse_prefix(key)
     with open_reader(folder) as reader:
@@ -52,7 +52,7 @@ def explain_key(folder: Path, key: str) -> Explanation:
 
 
 def parse_prefix(text: str) -> str:
-    """Return the digits of a key or of its beginning, also where dots stand for the rest."""
+    """Return the digits of a key or of its beginning; dots at the end are ignored."""
     prefix = text.strip().rstrip(".…").lower()
     if not _HEX.issuperset(prefix) or not LEAST_DIGITS <= len(prefix) <= KEY_DIGITS:
         raise KeyInvalid(
@@ -72,21 +72,21 @@ def _only_row(reader: Reader, folder: Path, prefix: str) -> EntryRow:
 
 
 def _nearest(reader: Reader, prefix: str) -> tuple[str, ...]:
-    """Return the keys that have the most first digits in common with *prefix*: two at most.
+    """Return the keys that have the most first digits in common with *prefix*, at most two.
 
-    They can only be the next in the order of keys on either side.
+    In sorted order these can only be the next smaller and the next larger key.
     """
-    beginning = prefix[:_ALIKE_DIGITS]
+    beginning = prefix[:_SIMILAR_DIGITS]
     rows = (
         reader.query(_BELOW, prefix, beginning).fetchone(),
         reader.query(_ABOVE, prefix, beginning + _AFTER).fetchone(),
     )
     keys = [str(row[0]) for row in rows if row is not None]
-    most = max((_common(prefix, key) for key in keys), default=0)
-    return tuple(key for key in keys if _common(prefix, key) == most)
+    most = max((_common_digits(prefix, key) for key in keys), default=0)
+    return tuple(key for key in keys if _common_digits(prefix, key) == most)
 
 
-def _common(one: str, other: str) -> int:
+def _common_digits(one: str, other: str) -> int:
     return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))
 
 

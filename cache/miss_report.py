@@ -1,4 +1,8 @@
-"""Why a replay missed: the stored request that is most like the one that was asked for."""
+"""Report on a cache miss: the stored request most similar to the one that missed.
+
+A replay usually misses because the user changed one setting. The report names the field that
+differs, so that the user can change it back.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +23,20 @@ _Field = str | int | float | tuple[str, ...] | None
 
 
 class Nearest(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored entry that is like the request that missed."""
+    """The stored entry that is most similar to the request that missed."""
 
     key: str
     request: Request
 
 
 def describe_miss(key: str, request: Request) -> str:
-    """Return which request has no stored answer; of its text, only the beginning."""
+    """Return which request has no stored answer, with the beginning of its text."""
     text = _excerpt(request.messages[-1].content, start=0, length=60)
     return f"no stored answer for {request.identity} (key {key[:12]}..., {text})"
 
 
 def describe_nearest(request: Request, nearest: Nearest | None) -> str:
-    """Return in what the nearest entry differs: its likeliest slip, and how many more there are."""
+    """Return the most likely cause of the miss, and how many other fields differ."""
     if nearest is None:
         return "the cache holds no entry to compare it with"
     here, stored = _fields(request), _fields(nearest.request)
@@ -45,7 +49,7 @@ def describe_nearest(request: Request, nearest: Nearest | None) -> str:
 def find_nearest(
     request: Request, store: Store, *, limit: int = SEARCHED_ENTRIES
 ) -> Nearest | None:
-    """Return the nearest of the first *limit* entries, the older one if several are as near."""
+    """Return the most similar of the first *limit* entries; among equals, the oldest."""
     wanted = _fields(request)
     best: Nearest | None = None
     best_distance: tuple[int, ...] = ()
@@ -57,8 +61,7 @@ def find_nearest(
 
 
 def _entries(store: Store) -> Iterator[Nearest]:
-    # An entry that can't be read is not what the replay asked for, and the miss is the error to
-    # report; whoever asks for that entry is told.
+    # The miss is the error to report. A damaged entry raises its own error when it is requested.
     for key in store.keys():  # noqa: SIM118  # a store is no mapping
         try:
             data = store.get(key)
@@ -69,7 +72,7 @@ def _entries(store: Store) -> Iterator[Nearest]:
 
 
 def _fields(request: Request) -> dict[str, _Field]:
-    """Return every field under its path, those that a user is likeliest to have changed first."""
+    """Return every field under its path, in order of how likely a user is to change it."""
     sampling = request.sampling
     fields: dict[str, _Field] = {
         f"sampling.{name}": getattr(sampling, name) for name in sampling.__struct_fields__
@@ -87,13 +90,13 @@ def _differing(here: dict[str, _Field], stored: dict[str, _Field]) -> list[str]:
 
 
 def _distance(here: dict[str, _Field], stored: dict[str, _Field]) -> tuple[int, ...]:
-    """Order by: same messages first; then how many fields differ; then how odd the oddest is."""
+    """Return a sort key: equal messages first, then fewer differing fields, then likelier ones."""
     names = _differing(here, stored)
-    oddness = max((list(here).index(name) for name in names), default=0)
+    rarest = max((list(here).index(name) for name in names), default=0)
     if not any(name.startswith("messages") for name in names):
-        return 0, 0, len(names), oddness
+        return 0, 0, len(names), rarest
     common = _common_length(_last_text(here), _last_text(stored))
-    return 1, -common, len(names), oddness
+    return 1, -common, len(names), rarest
 
 
 def _last_text(fields: dict[str, _Field]) -> str:
@@ -101,12 +104,12 @@ def _last_text(fields: dict[str, _Field]) -> str:
 
 
 def _common_length(one: str, other: str) -> int:
-    """Return how long the common beginning and the common end are together."""
+    """Return the length of the common beginning plus that of the common end."""
     return _common_prefix(one, other) + _common_prefix(one[::-1], other[::-1])
 
 
 def _common_prefix(one: str, other: str) -> int:
-    # By halves: comparing slices is a hundred times faster than comparing characters.
+    # Binary search: comparing slices is a hundred times faster than comparing characters.
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2
@@ -130,5 +133,5 @@ def _excerpt(value: _Field, start: int, length: int = _EXCERPT) -> str:
     if not isinstance(value, str):
         return str(value)
     before, after = "..." if start else "", "..." if start + length < len(value) else ""
-    # As JSON, since a difference may be a line break, and a message is one line.
+    # As JSON: the difference may be a line break, and an error message is one line.
     return msgspec.json.encode(f"{before}{value[start : start + length]}{after}").decode()

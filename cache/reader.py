@@ -1,15 +1,15 @@
-"""Reads a cache from wherever it lies, and writes nothing: no row, no setting, no file beside it.
+"""Read-only store: opens a cache without writing a row, a setting or a file beside the database.
 
-diskcache can't: it writes its settings whenever it opens a database. SQLite can, though a database
-in WAL mode that is opened with ``mode=ro`` gets a log and an index of the log where it had none,
-and keeps them. So there are two ways, and the log decides which:
+diskcache cannot do this, because it writes its settings whenever it opens a database. SQLite can,
+in one of two modes. Whether the database has a write-ahead log decides which one is used:
 
-- It is there: another process has the cache open now, or was killed. ``mode=ro`` reads database and
-  log together and waits for no writer; ``immutable`` would miss what the log alone holds. (The
-  index of the log, which processes share, may be brought up to date.)
-- It is not: ``immutable`` reads the file as it is, without locks, also where nothing may be
-  written. SQLite then relies on nobody writing, and can't notice who does. So the reader looks
-  before each query whether the file is still the one that it opened, and else opens it anew.
+- The log exists: another process has the cache open, or was killed. ``mode=ro`` reads database and
+  log together and waits for no writer; ``immutable=1`` would miss the rows that are in the log
+  only. (SQLite may update the index of the log, a file that processes share.)
+- There is no log: ``mode=ro`` would create a log and its index and leave them there. So
+  ``immutable=1`` reads the file without locks, also from a read-only folder. SQLite then assumes
+  that nobody writes and does not notice a writer. Before each query the reader therefore checks
+  whether the file has changed since it was opened, and if so opens it again.
 """
 
 from __future__ import annotations
@@ -25,27 +25,32 @@ from .sql import ALL, DATABASE, STORED, EntryRow, next_row
 from .sqlite_errors import read_failure
 from .store import StoreInfo
 
-# A view or a virtual table has no root page, and would run code of whoever made it.
-_ANSWERS = "SELECT 1 FROM sqlite_master WHERE name = 'Cache' AND type = 'table' AND rootpage > 0"
+# A view or a virtual table has no root page. Reading one would run SQL from the database.
+_CACHE_TABLE = (
+    "SELECT 1 FROM sqlite_master WHERE name = 'Cache' AND type = 'table' AND rootpage > 0"
+)
 _BUSY_S = 5.0
-_TROUBLE = (sqlite3.Error, OSError)
+_READ_ERRORS = (sqlite3.Error, OSError)
 
 
 class Reader:
-    """A store that can be read only; see ``open_reader``."""
+    """A read-only store; see ``open_reader``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files = _Files(folder)
         self._connections = ExitStack()
-        self._was_overtaken = False
+        self._has_changed = False
         self._connect()
 
     def get(self, key: str) -> bytes | None:
-        """Return what is stored under *key*; a row that is not ours raises ForeignValue."""
+        """Return what is stored under *key*, or None.
+
+        Raises ForeignValue for a row that Hydrometer did not write, and CacheUnreadable.
+        """
         try:
             found = self.query(STORED, key).fetchone()
-        except _TROUBLE as error:
+        except _READ_ERRORS as error:
             raise read_failure(self._folder, error) from error
         if found is None:
             return None
@@ -66,14 +71,14 @@ class Reader:
                 if row.fault:
                     raise self._foreign(row.key, row.fault)
                 yield row.key
-        except _TROUBLE as error:
+        except _READ_ERRORS as error:
             raise read_failure(self._folder, error) from error
 
     def info(self) -> StoreInfo:
-        """Return how many entries there are, and how much room the database and its log take."""
+        """Return the number of entries, and the size of the database and its log."""
         try:
             (entries,) = self.query("SELECT count(*) FROM Cache").fetchone()
-        except _TROUBLE as error:
+        except _READ_ERRORS as error:
             raise read_failure(self._folder, error) from error
         return StoreInfo(
             entries=entries,
@@ -83,28 +88,28 @@ class Reader:
         )
 
     def rows(self, sql: str, *values: str | int) -> Iterator[EntryRow]:
-        """Yield the rows that *sql*, one of ``rows``, selects; foreign ones too.
+        """Yield the rows that *sql*, a statement of sql.py, selects; foreign rows too.
 
-        Raises sqlite3.Error at the first that cannot be read.
+        Raises sqlite3.Error at the first row that cannot be read.
         """
         cursor = self.query(sql, *values)
         while (row := next_row(cursor)) is not None:
             yield row
 
     def query(self, sql: str, *values: str | int) -> sqlite3.Cursor:
-        """Ask the database as it is now. Raises sqlite3.Error."""
+        """Run *sql* on the current state of the database. Raises sqlite3.Error."""
         if self._is_stale():
-            self._was_overtaken = True
+            self._has_changed = True
             self._connect()
         return self._connection.execute(sql, values)
 
     @property
-    def overtaken(self) -> bool:
-        """Whether somebody wrote to what was opened as a file that nobody writes to.
+    def changed_while_open(self) -> bool:
+        """Whether another process wrote to a database that was opened as immutable.
 
-        What a loop over rows has read by then need not fit together.
+        The rows that a loop has read may then come from different states of the database.
         """
-        return self._was_overtaken or self._is_stale()
+        return self._has_changed or self._is_stale()
 
     def close(self) -> None:
         """Close the database."""
@@ -114,12 +119,12 @@ class Reader:
         return self._seen is not None and self._seen != self._files.stamp()
 
     def _connect(self) -> None:
-        # The stamp first, so that no writer can come between unnoticed.
+        # Take the stamp before connecting: a write in between is then noticed.
         seen = self._files.stamp()
         self._seen = None if self._files.log_is_there() else seen
-        way = "mode=ro" if self._seen is None else "immutable=1"
-        address = f"{self._files.database.absolute().as_uri()}?{way}"
-        # The connection before stays open: a loop over its rows may not be through.
+        mode = "mode=ro" if self._seen is None else "immutable=1"
+        address = f"{self._files.database.absolute().as_uri()}?{mode}"
+        # The previous connection stays open: a loop may still read its rows.
         self._connection = self._connections.enter_context(
             closing(sqlite3.connect(address, timeout=_BUSY_S, uri=True, isolation_level=None))
         )
@@ -135,23 +140,23 @@ class _Files:
         self._index = folder / f"{DATABASE}-shm"
 
     def log_is_there(self) -> bool:
-        """Return whether the database must be read with its log: an empty one may be left over."""
+        """Return whether the database must be read with its log; an empty log does not count."""
         try:
             return self._log.stat().st_size > 0 or self._index.exists()
         except FileNotFoundError:
             return False
 
     def stamp(self) -> tuple[int, int, bool]:
-        """Return what is another once somebody has written, or has begun to."""
+        """Return a value that changes when somebody writes to the database or opens it."""
         status = self.database.stat()
         return status.st_mtime_ns, status.st_size, self.log_is_there()
 
 
 @contextmanager
 def open_reader(folder: Path) -> Iterator[Reader]:
-    """Open the cache in *folder* for reading only; it may lie where nothing can be written.
+    """Open the cache in *folder* for reading only; the folder may be read-only.
 
-    Raises CacheUnreadable where there is none, CacheDamaged where there is one that is broken.
+    Raises CacheUnreadable if there is no cache, and CacheDamaged if its database is damaged.
     """
     folder = folder.expanduser()
     try:
@@ -160,7 +165,7 @@ def open_reader(folder: Path) -> Iterator[Reader]:
         if not (folder / DATABASE).stat().st_size:
             raise CacheUnreadable(str(folder), f"{DATABASE} is empty")
         reader = Reader(folder)
-    except _TROUBLE as error:
+    except _READ_ERRORS as error:
         raise read_failure(folder, error) from error
     with closing(reader):
         _refuse_other(reader, folder)
@@ -173,16 +178,16 @@ def size_on_disk(folder: Path) -> int:
     for file in folder.glob(f"{DATABASE}*"):
         try:
             sizes.append(file.stat().st_size)
-        except FileNotFoundError:  # the last writer took the log away
+        except FileNotFoundError:  # the last writer removed the log when it closed
             continue
     return sum(sizes)
 
 
 def _refuse_other(reader: Reader, folder: Path) -> None:
     try:
-        if reader.query(_ANSWERS).fetchone() is not None:
-            reader.query(f"{STORED} LIMIT 0", "")  # has its columns; reads no row yet
+        if reader.query(_CACHE_TABLE).fetchone() is not None:
+            reader.query(f"{STORED} LIMIT 0", "")  # checks the columns; reads no row
             return
-    except _TROUBLE as error:
+    except _READ_ERRORS as error:
         raise read_failure(folder, error) from error
     raise CacheUnreadable(str(folder), f"{DATABASE} is a database of something else")

@@ -1,6 +1,7 @@
-"""What a row of the database is, and how SQLite itself tells ours from those of somebody else.
+"""SQL statements that read entries, and the check that tells our rows from foreign ones.
 
-Of a foreign row, a pickle above all, nothing but its fault leaves the database.
+The check runs inside SQLite. Of a foreign row, such as a pickle, only the name of its fault leaves
+the database, never its value.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import sqlite3
 
 import msgspec
 
-DATABASE = "cache.db"  # what diskcache calls its file
+DATABASE = "cache.db"  # the file name that diskcache uses
 
 _FAULT = """CASE
     WHEN typeof(key) <> 'text' OR raw IS NOT 1 THEN 'foreign, not loaded: its key is no plain text'
@@ -20,22 +21,22 @@ _FAULT = """CASE
     WHEN expire_time IS NOT NULL THEN 'foreign, not loaded: it is set to expire'
     ELSE '' END"""
 
-# A key leaves SQLite as bytes: one that is damaged need not be text that Python can decode.
+# Keys are returned as bytes: a damaged key may be text that Python cannot decode.
 _ROWS = f"""SELECT id, CASE WHEN typeof(key) = 'text' THEN CAST(key AS BLOB) END, fault,
     CASE WHEN fault = '' THEN value ELSE x'' END, CAST(stored AS REAL)
     FROM (SELECT rowid AS id, key, raw, value, store_time AS stored, {_FAULT} AS fault FROM Cache)
-    """  # noqa: S608  # nothing in it comes from outside
+    """  # noqa: S608  # built from constants only
 
 ALL = f"{_ROWS} ORDER BY id"
 BY_ID = f"{_ROWS} WHERE id = ?"
 BY_KEYS = f"{_ROWS} WHERE key >= ? AND key < ? AND raw = 1 ORDER BY key"
 BY_KEY_INDEX = "SELECT rowid, CAST(key AS BLOB) FROM Cache INDEXED BY Cache_key_raw"
 STORED = f"""SELECT {_FAULT}, CASE WHEN mode = 1 THEN value END
-    FROM Cache WHERE key = ? AND raw = 1"""  # noqa: S608  # the same
+    FROM Cache WHERE key = ? AND raw = 1"""  # noqa: S608  # built from constants only
 
 
 class EntryRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One row; of one that is not plain bytes under a plain key there is only the *fault*."""
+    """One row; a foreign row has its *fault* and no data."""
 
     id: int
     key: str

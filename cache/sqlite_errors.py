@@ -1,4 +1,4 @@
-"""Why the database could not be read or written, in our words."""
+"""Translation of SQLite and file errors into the errors of the cache."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def is_locked(error: Exception) -> bool:
-    """Return whether another connection held the lock for too long: worth another attempt."""
+    """Return whether another connection held the lock too long, so that a retry may succeed."""
     return _code(error) in _LOCKED
 
 
 def write_failure(folder: Path, error: Exception) -> CacheError:
-    """Return the error to raise for *error*, which opening the database or a write raised."""
+    """Return the error to raise for *error* from a write or from opening the store."""
     first = _first(error)
     words = (first.strerror if isinstance(first, OSError) else None) or str(first)
     if is_locked(error):
@@ -30,9 +30,9 @@ def write_failure(folder: Path, error: Exception) -> CacheError:
 
 
 def read_failure(folder: Path, error: Exception) -> CacheUnreadable:
-    """Return the error to raise for *error*, which a read or opening the database for it raised.
+    """Return the error to raise for *error* from a read or from opening the reader.
 
-    CacheDamaged stands for a database that SQLite finds, and finds broken.
+    It is CacheDamaged when SQLite reports a damaged database.
     """
     if _code(error) == sqlite3.SQLITE_CORRUPT:
         return CacheDamaged(str(folder), cut_short(folder / DATABASE) or str(error))
@@ -48,24 +48,24 @@ def read_failure(folder: Path, error: Exception) -> CacheUnreadable:
 
 
 def cut_short(path: Path) -> str:
-    """Return how much of the file is missing, by what its header says; nothing where none is."""
+    """Return how much of the file is missing according to its header, or "" if nothing is."""
     with path.open("rb") as file:
         header = file.read(32)
     page_bytes, pages = int.from_bytes(header[16:18]), int.from_bytes(header[28:32])
-    whole = (65536 if page_bytes == 1 else page_bytes) * pages  # 1 is what 65536 is written as
+    whole = (65536 if page_bytes == 1 else page_bytes) * pages  # the header writes 65536 as 1
     there = path.stat().st_size
     return f"{path.name} is cut short: {there:,} of {whole:,} bytes are there" * (there < whole)
 
 
 def _code(error: Exception) -> int:
-    """Return SQLite's primary result code, 0 for an error that is not SQLite's."""
+    """Return SQLite's primary result code, or 0 for an error of another library."""
     return int(getattr(_first(error), "sqlite_errorcode", 0)) & 0xFF
 
 
 def _first(error: BaseException) -> BaseException:
-    # What went wrong first is the cause: diskcache hides a failed BEGIN behind its Timeout, and a
-    # failed INSERT behind a ROLLBACK for which SQLite has left nothing to do. Writes run in worker
-    # threads, so that no error of a caller's can be at the beginning of the chain.
+    # The first error of the chain is the cause. diskcache raises its Timeout for a failed BEGIN.
+    # After a failed INSERT its ROLLBACK fails too, because SQLite has already rolled back. Writes
+    # run in worker threads, so the chain cannot begin with an error of the caller.
     while error.__context__ is not None:
         error = error.__context__
     return error

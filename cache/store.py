@@ -1,4 +1,4 @@
-"""Where entries live: the protocol, and a store in memory."""
+"""Store protocol: bytes under keys, written once; and a store in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .keys import KEY_VERSION
 
 
 class StoreInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """How much a store holds, and where; *folder* is empty for one in memory."""
+    """Size and place of a store; *folder* is empty for a store in memory."""
 
     entries: int
     size_bytes: int
@@ -24,14 +24,14 @@ class StoreInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Store(Protocol):
-    """Bytes under keys, each written once and kept for good."""
+    """Bytes under keys; an entry is written once and never changed or deleted."""
 
     def get(self, key: str) -> bytes | None:
-        """Return what is stored, at once: no checkpoint and no waiting for writers."""
+        """Return what is stored, without a checkpoint and without waiting for writers."""
         ...
 
     async def add(self, key: str, data: bytes) -> bytes:
-        """Store *data* unless the key is taken, and return what is stored when it is safe."""
+        """Store *data* unless the key is taken; return what is stored once it is committed."""
         ...
 
     def keys(self) -> Iterator[str]:
@@ -39,12 +39,12 @@ class Store(Protocol):
         ...
 
     def info(self) -> StoreInfo:
-        """Return how much is stored, and where."""
+        """Return the size and place of the store."""
         ...
 
 
 class MemoryStore:
-    """A store that lasts as long as its process."""
+    """A store in memory, for tests and examples."""
 
     def __init__(self) -> None:
         self._rows: dict[str, bytes] = {}
@@ -56,7 +56,7 @@ class MemoryStore:
     async def add(self, key: str, data: bytes) -> bytes:
         """Store *data* unless the key is taken, and return what is stored."""
         stored = self._rows.setdefault(key, data)
-        await anyio.lowlevel.checkpoint()  # as a disk would, so that tests meet the same races
+        await anyio.lowlevel.checkpoint()  # like a disk, so that tests meet the same races
         return stored
 
     def keys(self) -> Iterator[str]:
@@ -64,7 +64,7 @@ class MemoryStore:
         yield from tuple(self._rows)
 
     def info(self) -> StoreInfo:
-        """Return how much is stored."""
+        """Return the size of the store."""
         size_bytes = sum(len(data) for data in self._rows.values())
         return StoreInfo(
             entries=len(self._rows), size_bytes=size_bytes, folder="", key_version=KEY_VERSION
@@ -72,7 +72,7 @@ class MemoryStore:
 
 
 def stored_response(store: Store, key: str) -> Response | None:
-    """Return the response stored under *key*; one that is damaged raises EntryDamaged."""
+    """Return the response stored under *key*, or None; raise EntryDamaged for a damaged one."""
     data = store.get(key)
     if data is None:
         return None

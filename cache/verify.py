@@ -1,4 +1,4 @@
-"""Whether every stored answer is what was stored."""
+"""Verification of a whole cache: reads every entry and checks that it is intact."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from .reader import Reader, open_reader, size_on_disk
 from .sql import ALL, BY_ID, BY_KEY_INDEX, DATABASE, EntryRow
 from .sqlite_errors import cut_short
 
-NAMED = 20  # damaged answers that are named; the others are counted
+NAMED = 20  # how many damaged entries are named; the others are only counted
 
-# More than quick_check: it follows every row through the index, by which alone an answer is found.
+# Not quick_check: entries are found through the index alone, and quick_check does not check it.
 _CHECK = "PRAGMA integrity_check(5)"
-# How many rows there should be, which diskcache's triggers keep.
+# The expected number of rows, which diskcache's triggers keep up to date.
 _COUNT = "SELECT CAST(value AS INTEGER) FROM Settings WHERE key = 'count'"
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored answer that is not what was stored, or a row that was never an answer."""
+    """An entry that was changed after it was stored, or a row that Hydrometer did not write."""
 
-    key: str  # "row N" where the row has no key that is text
+    key: str  # "row N" if the row's key is not text
     rule: str
 
 
 class OtherVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """How many sound answers have keys of another version, which no request is given now."""
+    """How many intact entries have keys of another key version; no request finds them now."""
 
     key_version: int
     answers: int
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found in a cache; nothing in it was changed."""
+    """Result of a verification. Nothing in the cache was changed."""
 
     folder: str
     size_bytes: int
     sound: int = 0
     other_versions: tuple[OtherVersion, ...] = ()
     damaged: int = 0
-    named: tuple[Damage, ...] = ()  # the first of the damaged
-    database: tuple[str, ...] = ()  # what is wrong with the database, beside its answers
+    named: tuple[Damage, ...] = ()  # the first damaged entries
+    database: tuple[str, ...] = ()  # faults of the database itself
 
     @property
     def all_sound(self) -> bool:
@@ -56,21 +56,21 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def answers(self) -> int:
-        """How many answers were found, in whatever state."""
+        """The number of entries found, intact or not."""
         return self.sound + self.damaged + sum(other.answers for other in self.other_versions)
 
 
 def verify_cache(folder: Path, *, named: int = NAMED) -> Verification:
     """Read every row of the cache in *folder* and check it; nothing is written or repaired.
 
-    Raises CacheUnreadable where there is no cache. A writer in another process is no obstacle:
-    what it adds meanwhile is not looked at.
+    Raises CacheUnreadable if there is no cache. Another process may write at the same time; entries
+    that it adds during the check are not checked.
     """
     while True:
         try:
             with open_reader(folder) as reader:
                 found = _verify(reader, folder, named)
-                if not reader.overtaken:
+                if not reader.changed_while_open:
                     return found
         except CacheDamaged as error:
             return Verification(
@@ -79,7 +79,7 @@ def verify_cache(folder: Path, *, named: int = NAMED) -> Verification:
 
 
 def _verify(reader: Reader, folder: Path, named: int) -> Verification:
-    reader.query("BEGIN")  # rows, count and SQLite's own check see the same moment
+    reader.query("BEGIN")  # rows, count and integrity_check see one state of the database
     versions: Counter[int] = Counter()
     damages: list[Damage] = []
     damaged = 0
@@ -106,26 +106,26 @@ def _verify(reader: Reader, folder: Path, named: int) -> Verification:
 
 
 def _all_rows(reader: Reader) -> Iterator[EntryRow]:
-    """Yield the rows in order; behind a page that can't be read, those that the key index knows."""
+    """Yield the rows in order; after a page that cannot be read, those that the key index lists."""
     last = 0
     try:
         for row in reader.rows(ALL):
             last = row.id
             yield row
     except sqlite3.DatabaseError:
-        yield from _rows_behind(reader, last)
+        yield from _rows_from_index(reader, last)
 
 
-def _rows_behind(reader: Reader, last: int) -> Iterator[EntryRow]:
+def _rows_from_index(reader: Reader, last: int) -> Iterator[EntryRow]:
     try:
         for number, name in reader.query(BY_KEY_INDEX):
             if number > last:
-                yield _row_alone(reader, number, name)
+                yield _single_row(reader, number, name)
     except sqlite3.DatabaseError:
-        return  # the index ends here too: what is left shows in the count
+        return  # the index is damaged too; the count shows how many rows are missing
 
 
-def _row_alone(reader: Reader, number: int, name: bytes) -> EntryRow:
+def _single_row(reader: Reader, number: int, name: bytes) -> EntryRow:
     fault = "its row is missing"
     try:
         for row in reader.rows(BY_ID, number):
@@ -138,9 +138,9 @@ def _row_alone(reader: Reader, number: int, name: bytes) -> EntryRow:
 
 
 def _database_damage(reader: Reader, folder: Path, seen: int) -> tuple[str, ...]:
-    """Return what SQLite finds wrong, and whether there are fewer rows than it has counted."""
+    """Return the faults that SQLite reports, and how many rows are missing by its count."""
     found = [*_findings(reader), *_unreached(reader, seen)]
-    # Beside a writer a file may well be shorter than its header says, but then all can be read.
+    # While another process writes, an intact file may be shorter than its header says.
     cut = cut_short(folder / DATABASE) if found else ""
     return (cut, *found) if cut else tuple(found)
 
@@ -158,6 +158,6 @@ def _unreached(reader: Reader, seen: int) -> Iterator[str]:
     try:
         counted = reader.query(_COUNT).fetchone()
     except sqlite3.DatabaseError:
-        return  # said already, by SQLite's own check
+        return  # already reported by integrity_check
     if counted and counted[0] > seen:
         yield f"{counted[0] - seen:,} of {counted[0]:,} answers cannot be reached"

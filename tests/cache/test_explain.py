@@ -104,7 +104,7 @@ def test_a_key_that_is_not_there_gets_those_that_begin_alike(tmp_path: Path) -> 
         f"nearest: abcd18{'0' * 34}, abcd1a{'0' * 34}"
     )
     assert distant.value.nearest == ()
-    assert str(distant.value).endswith("begins with abcc00; none is near it")
+    assert str(distant.value).endswith("begins with abcc00; no key is similar")
 
 
 def test_a_damaged_answer_says_what_it_says_and_that_it_is_damaged(tmp_path: Path) -> None:

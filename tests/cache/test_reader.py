@@ -98,7 +98,7 @@ async def test_what_a_writer_adds_beside_a_reader_is_read_at_once(tmp_path: Path
             await store.add("two", b"2")
 
             assert reader.get("two") == b"2"
-            assert not reader.overtaken
+            assert not reader.changed_while_open
 
 
 async def test_a_writer_that_comes_after_the_reader_is_noticed(tmp_path: Path) -> None:
@@ -106,18 +106,18 @@ async def test_a_writer_that_comes_after_the_reader_is_noticed(tmp_path: Path) -
         await store.add("one", b"1")
     with open_reader(tmp_path) as reader:
         assert reader.get("one") == b"1"
-        overtaken = [reader.overtaken]
+        changed = [reader.changed_while_open]
 
         async with open_store(tmp_path) as store:
-            overtaken.append(reader.overtaken)
+            changed.append(reader.changed_while_open)
             await store.add("two", b"2")
             assert reader.get("two") == b"2"
             await store.add("three", b"3")
             assert reader.get("three") == b"3"
         assert reader.get("one") == b"1"
-        overtaken.append(reader.overtaken)
+        changed.append(reader.changed_while_open)
 
-    assert overtaken == [False, True, True]
+    assert changed == [False, True, True]
 
 
 async def test_a_loop_over_keys_outlives_a_writer(tmp_path: Path) -> None:
