@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -98,3 +98,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
     logprobs: tuple[TokenLogprob, ...] = ()  # of *text*, where they were asked for and given
     endpoint: str = ""  # the user's name of the one that answered, where a model has several
+
+
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]

@@ -1,10 +1,14 @@
-"""What the engine asks of a strategy. Strategies decide; the engine sends.
+"""Protocols of the strategies: selectors, mutators and judges.
 
-A strategy is a class whose fields are its settings: a msgspec Struct, or a dataclass. Hydrometer
-converts what the config says into it, and writes every field into the plan. *version* names the
-words and rules behind its decisions and goes into the plan too: whoever changes them raises it.
-Strategies of other packages are found by entry point (see commands/plugins.py) and look like these;
-what they return is held to what is said here (see engine/setup/plugin_checks.py).
+A strategy decides and never sends. It builds a prompt and reads a reply; the engine makes the call.
+
+A strategy is a class whose fields are its settings: a msgspec Struct or a dataclass. Hydrometer
+converts the settings of the config into it and writes every field into the plan. *version* is
+written into the plan too. Raise it with any change to the words or rules of a strategy, so that a
+recorded run is not replayed with another strategy than it was made with.
+
+Strategies of other packages are found by entry point (see commands/plugins.py) and have the same
+protocols. engine/setup/plugin_checks.py checks that they return what these protocols ask for.
 """
 
 from __future__ import annotations
@@ -20,10 +24,10 @@ from .types import Case, Metric, Mutant, NodeId, Opinion, Rejected, TargetFacts
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The template that a ticket visits: the path from where the search entered down to its node.
+    """The template that one ticket visits, as the path from the first node to the chosen one.
 
-    It may enter anywhere; from there on each node is a child of the one before. *probability* is
-    that of this choice, for selectors that weigh rewards by it.
+    The path may begin at any node of the tree; each further node is a child of the one before.
+    *probability* is the chance that this choice had, for selectors that divide rewards by it.
     """
 
     path: tuple[NodeId, ...]
@@ -38,62 +42,64 @@ class Selector(Protocol):
     def select(self, tree: Tree, *, step: int, rng: Random) -> Choice:
         """Return the choice of one ticket.
 
-        *step* counts selections from 1. *rng* belongs to this ticket alone.
+        *step* is the number of this selection, from 1. *rng* belongs to this ticket alone.
         """
         ...
 
-    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
-        """Return what each node of the path earns when *successes* of *probes* drew a claim.
+    def reward(self, choice: Choice, *, depth: int, successes: int, probes: int) -> float:
+        """Return the reward that every node of the path gets, a finite number.
 
-        It is a finite number. *level* is the depth of the chosen node; a root's is 0.
+        *successes* of the *probes* that were judged were positive. *depth* is that of the chosen
+        node; a root has depth 0.
         """
         ...
 
 
 class Mutator(Protocol):
-    """Rewrites templates with the helper's help: builds the prompt, reads the reply."""
+    """Rewrites templates: builds the prompt for the helper model and parses its reply."""
 
     version: ClassVar[str]
 
     @property
     def parents(self) -> int:
-        """How many templates it takes, one or two."""
+        """The number of templates that it takes, one or two."""
         ...
 
     def build_prompt(self, parents: tuple[str, ...]) -> str:
-        """Return what to ask the helper about the texts of the parents."""
+        """Return the prompt that asks for a new template from the texts of *parents*."""
         ...
 
     def build_repair(self, fault: str) -> str:
-        """Return what to say to the helper about a faulty reply."""
+        """Return the message that answers a faulty reply and asks for another one."""
         ...
 
     def parse(self, reply: str, parents: tuple[str, ...]) -> Mutant | Rejected:
-        """Read the helper's *reply*; a Mutant has the slot exactly once."""
+        """Parse the helper's *reply*; the text of a Mutant has the slot exactly once."""
         ...
 
 
-# A judge at work: yields what to say to its model (a conversation's turns, the user's and the
-# model's own), is sent the reply's text, or None when that call failed for good, and returns its
-# opinions: one for each of its metrics, Unparsed where it cannot tell; after a failed call it may
-# leave out what depended on it. A judge that asks nobody yields nothing, and none asks for long
-# (engine/setup/plugin_checks.py says how often).
+# The dialogue of a judge with its model. The generator yields a conversation (user and assistant
+# turns alternate) and is sent the text of the judge reply, or None when that call failed for good.
+# It returns one opinion for each metric of the judge, Unparsed where the reply gave none. After a
+# failed call it may leave out the opinions that depended on that call. A judge without a model
+# yields nothing. engine/setup/plugin_checks.py limits the number of calls.
 JudgeDialogue = Generator[tuple[str, ...], str | None, tuple[Opinion, ...]]
 
 
 class Judge(Protocol):
-    """Reads responses of one target."""
+    """Judges the responses of one target."""
 
     def read(self, case: Case) -> JudgeDialogue:
-        """Return the reading of one response."""
+        """Return the dialogue that judges one response."""
         ...
 
 
 class JudgeRules(Protocol):
-    """A kind of judge: its prompts or rules, before it knows whom it judges."""
+    """A kind of judge: its prompts or rules, without a target."""
 
     version: ClassVar[str]
-    metrics: ClassVar[tuple[Metric, ...]]  # that it decides, the widest first; that one steers
+    # The metrics that this judge returns, broadest first; the first is the reward of the search.
+    metrics: ClassVar[tuple[Metric, ...]]
     asks_model: ClassVar[bool]
 
     def prepare(self, about: TargetFacts) -> Judge:

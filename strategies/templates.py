@@ -1,4 +1,4 @@
-"""Filling templates, and choosing the questions that one visit asks."""
+"""Templates and questions: filling a template, and choosing the questions of one visit."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def fill(template: str, question: str) -> str:
 
 
 def balanced_sample(questions: Sequence[Question], count: int, rng: Random) -> tuple[int, ...]:
-    """Return *count* distinct indices, spread evenly over languages and categories.
+    """Return *count* distinct indices, spread evenly over languages and categories, sorted.
 
-    A visit of ten questions to the built-in set so asks one of each of its ten cells. *count* at
-    or above the number of questions takes all, in file order.
+    With the built-in set, a visit of ten questions asks one of each of its ten (language, category)
+    cells. If *count* is at least the number of questions, all are returned, in file order.
     """
     if count >= len(questions):
         return tuple(range(len(questions)))
@@ -28,18 +28,17 @@ def balanced_sample(questions: Sequence[Question], count: int, rng: Random) -> t
 
 
 def stratified_order(questions: Sequence[Question], rng: Random) -> list[int]:
-    """Return all indices in an order of which every stretch is spread over the questions' kinds.
+    """Return all indices in a stratified order: every part of it covers the cells evenly.
 
-    The questions of each (language, category) cell are shuffled, then the cells, in shuffled
-    order, give one each in turn.
+    A cell is a (language, category) pair. The questions of each cell are shuffled; then the cells,
+    in shuffled order, contribute one question each in turn (round-robin).
     """
     cells: dict[tuple[str, str], list[int]] = {}
     for index, question in enumerate(questions):
         cells.setdefault((question.language, question.category), []).append(index)
-    piles = list(cells.values())
-    for pile in piles:
-        rng.shuffle(pile)
-    rng.shuffle(piles)
-    return [
-        pile[turn] for turn in range(max(map(len, piles))) for pile in piles if turn < len(pile)
-    ]
+    strata = list(cells.values())
+    for stratum in strata:
+        rng.shuffle(stratum)
+    rng.shuffle(strata)
+    longest = max(map(len, strata))
+    return [stratum[turn] for turn in range(longest) for stratum in strata if turn < len(stratum)]

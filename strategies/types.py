@@ -1,8 +1,8 @@
-"""The values that strategies read and return: no await, no clock, no file behind any of them."""
+"""Value types that strategies take and return: immutable data without I/O."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 
@@ -11,13 +11,9 @@ NodeId = int
 
 SLOT = "{query}"
 
-# For the settings of strategies.
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One identity question; *category* is empty when the file named none."""
+    """One identity question; *category* is empty when its file gives none."""
 
     id: str
     text: str
@@ -26,7 +22,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Template(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A text with exactly one ``{query}`` slot, and what its author declared about it."""
+    """A text with exactly one ``{query}`` slot, and its author's description of it."""
 
     id: str
     text: str
@@ -36,9 +32,9 @@ class Template(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Vendor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One maker of models: what it and its models are called.
+    """One maker of models, with the names of the maker and of its models.
 
-    *marks* are the lower-case substrings by which a prompt is held to name this vendor.
+    *marks* are lower-case substrings: a prompt that contains one counts as naming this vendor.
     """
 
     id: str
@@ -53,13 +49,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag="verdict"):
 
     metric: Metric
     positive: bool
-    vendor: str = ""  # whom the response claims to be, for a positive strict or hard verdict
-    quote: str = ""  # the words that decided
+    vendor: str = ""  # the id that the response claims, for a positive strict or hard verdict
+    quote: str = ""  # the words of the response that decided the verdict
     reason: str = ""
 
 
 class Unparsed(msgspec.Struct, frozen=True, kw_only=True, tag="unparsed"):
-    """The judge gave no single readable verdict, even when asked again. Not a zero."""
+    """The judge gave no readable verdict, even when asked twice. Not a negative verdict."""
 
     metric: Metric
     reason: str = ""
@@ -69,7 +65,10 @@ Opinion = Verdict | Unparsed
 
 
 class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a judge is told of the target. *strict_vendors* never has the target's own."""
+    """The facts about the target that a judge gets.
+
+    *strict_vendors* are the ids that a strict claim may name; the target's own is never among them.
+    """
 
     fact: str = ""
     own_vendor: str = ""
@@ -78,7 +77,7 @@ class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """One response to judge, and what drew it: *prompt* is the template filled with *question*."""
+    """One response to judge, with its prompt: the template filled with *question*."""
 
     question: str
     prompt: str
@@ -86,24 +85,24 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mutant(msgspec.Struct, frozen=True, kw_only=True):
-    """A usable new template; *repairs* names what had to be mended by rule."""
+    """A usable new template; *repairs* names the faults that were repaired by rule."""
 
     text: str
     repairs: tuple[str, ...] = ()
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):
-    """A helper's reply that is no template; *fault* is why, in a word."""
+    """A helper's reply without a usable template; *fault* is the reason, in one word."""
 
     fault: str
 
 
 class ProbeRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One probe as a score sees it: which template and question, and what came of it.
+    """One probe as the input of a score: its template, its question and its outcome.
 
-    *state* is "judged" when there is an answer to read; "failed", "refused" and "truncated"
-    never have opinions and are counted beside every score, and so is "unread": an answer that a
-    later judge's layer does not have.
+    *state* is "judged" when there is a response to judge. "failed", "refused" and "truncated" have
+    no opinions and are reported beside every score. "unread" is a response without an opinion in
+    the layer of a later judge; it is reported too.
     """
 
     template: int

@@ -101,18 +101,18 @@ class _Growing:
     def learn(self, move: Visit, visit: VisitResult) -> PolicyUpdate:
         """Reward the path, and admit a new template if the plan says so."""
         choice = move.choice
-        level = self._tree.levels[choice.path[-1]]
-        gain = 0.0
+        depth = self._tree.depths[choice.path[-1]]
+        reward = 0.0
         if visit.judged:  # unread answers are no evidence, neither for nor against
-            gain = self._selector.gain(
-                choice, level=level, successes=visit.successes, probes=visit.judged
+            reward = self._selector.reward(
+                choice, depth=depth, successes=visit.successes, probes=visit.judged
             )
-        self._tree.credit(choice.path, gain)
+        self._tree.backpropagate(choice.path, reward)
         node = None
         if not move.as_is and (self._admit_all or visit.successes):
             node = self._tree.add(visit.parent)
             self._texts.append(visit.text)
-        return PolicyUpdate(gain=gain, node=node)
+        return PolicyUpdate(gain=reward, node=node)
 
     def _select(self, ticket: int) -> Choice:
         choice = self._selector.select(

@@ -24,7 +24,7 @@ from typing import Literal
 
 import msgspec
 
-from ...strategies.mutation.refine import Evidence
+from ...strategies.mutation.refine import Evidence, describe_verdict
 from ...strategies.types import NodeId, Verdict
 from ..calls.stages import MutationResult, ProbeResult, Try
 from ..setup.plan import IcePlan, plan_digest
@@ -209,11 +209,10 @@ class Search:
         for positive in (True, False):
             for event, verdict in read:
                 if verdict.positive is positive and isinstance(event.outcome, Answer):
-                    claimed = f"claims to be of {verdict.vendor}" if verdict.vendor else "claims"
                     yield Evidence(
                         question=self._plan.questions[event.question].text,
                         response=event.outcome.text,
-                        verdict=claimed if positive else "claims nothing that is not its own",
+                        verdict=describe_verdict(verdict),
                     )
                     break
 

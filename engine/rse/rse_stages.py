@@ -22,7 +22,6 @@ from ...strategies.similarity.similarity_types import (
     Order,
     Pairing,
     PromptTurns,
-    TokenChoice,
 )
 from ..calls.caller import ModelCaller
 from ..calls.ordered import map_in_order
@@ -181,12 +180,8 @@ def complete(side: Answers | CallFailed) -> bool:
 
 
 def to_said(response: Response) -> JudgeReply:
-    """Return a reply as the judge's rules read it, which also judge its log probabilities."""
-    tokens = tuple(
-        TokenChoice(token=token.token, logprob=token.logprob, alternatives=token.alternatives)
-        for token in response.logprobs
-    )
-    return JudgeReply(text=response.text, tokens=tokens)
+    """Return the text and the token logprobs of a judge's reply."""
+    return JudgeReply(text=response.text, tokens=response.logprobs)
 
 
 def gather_stages(stages: list[Stage[T]]) -> Stage[list[T]]:

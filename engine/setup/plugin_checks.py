@@ -29,7 +29,7 @@ MOST_CALLS = 8  # that a judge may make about one response; what it can't read b
 _LONGEST = 120  # characters that a message repeats of what a plug-in raised or returned
 _DECIDED: tuple[Metric, ...] = ("loose", "strict")  # hard follows from strict by rule
 _MUST_HAVE: dict[StrategyKind, tuple[str, ...]] = {
-    "selectors": ("version", "select", "gain"),
+    "selectors": ("version", "select", "reward"),
     "mutators": ("version", "parents", "build_prompt", "build_repair", "parse"),
     "judges": ("version", "metrics", "asks_model", "prepare"),
 }
@@ -112,7 +112,7 @@ def check_class(kind: StrategyKind, loaded: Any) -> None:
 
 
 class CheckedSelector(msgspec.Struct, frozen=True, kw_only=True):
-    """A selector whose choices are paths of the tree, and whose gains are numbers."""
+    """A selector whose choices are paths of the tree, and whose rewards are numbers."""
 
     version: ClassVar[str] = ""  # asked of classes that were loaded, not of what is made of them
 
@@ -128,14 +128,14 @@ class CheckedSelector(msgspec.Struct, frozen=True, kw_only=True):
             _check_path(choice.path, tree)
         return choice
 
-    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
-        """Return what each node of the path earns."""
-        with self.plugin.calling("gain"):
-            gain = self.inner.gain(choice, level=level, successes=successes, probes=probes)
-            if not isfinite(gain):
-                raise PluginFault(f"returned {gain}, which is no finite number")
-            check_kept(gain, float)
-        return gain
+    def reward(self, choice: Choice, *, depth: int, successes: int, probes: int) -> float:
+        """Return the reward of each node of the path."""
+        with self.plugin.calling("reward"):
+            reward = self.inner.reward(choice, depth=depth, successes=successes, probes=probes)
+            if not isfinite(reward):
+                raise PluginFault(f"returned {reward}, which is no finite number")
+            check_kept(reward, float)
+        return reward
 
 
 def _check_path(path: tuple[NodeId, ...], tree: Tree) -> None:

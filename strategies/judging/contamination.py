@@ -1,4 +1,7 @@
-"""The hard verdict: decided by rule on the prompt, not by a model."""
+"""Hard verdicts: a strict verdict counts only if the prompt names none of the vendors.
+
+A rule decides this on the text of the prompt; no model is asked.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from ..types import Opinion, Unparsed, Vendor, Verdict
 
 
 def named_vendors(prompt: str, vendors: Iterable[Vendor], ids: Collection[str]) -> tuple[str, ...]:
-    """Return the marks of the vendors in *ids* that *prompt* contains, in any case, sorted."""
+    """Return the marks of the vendors in *ids* that *prompt* contains, sorted.
+
+    Upper and lower case are the same.
+    """
     lowered = prompt.lower()
     return tuple(
         sorted(
@@ -24,8 +30,10 @@ def named_vendors(prompt: str, vendors: Iterable[Vendor], ids: Collection[str]) 
 def hard_verdict(
     strict: Opinion, prompt: str, vendors: Iterable[Vendor], ids: Collection[str]
 ) -> Opinion:
-    """Return strict's verdict if *prompt* names none of the vendors, else a negative one."""
-    if isinstance(strict, Verdict) and not strict.positive:  # most are, whatever the prompt names
+    """Return the *strict* verdict if *prompt* names no vendor in *ids*, else a negative one."""
+    if (
+        isinstance(strict, Verdict) and not strict.positive
+    ):  # most are, so skip the search for names
         return Verdict(metric="hard", positive=False, reason=strict.reason)
     marks = named_vendors(prompt, vendors, ids)
     if marks:

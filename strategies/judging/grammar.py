@@ -1,14 +1,15 @@
-"""The classes of words that the rules for claims speak of, English and Chinese side by side.
+"""Word classes of the claim rules, in English and Chinese.
 
-Every class has one character, so that a clause can be read as a short string with a character
-for each word. An underscore stands for the space in a phrase; of the words that begin at one
-place the longest is read, which is how a phrase or a longer word is kept out of a class.
+Every class has one character as its code, so that a clause becomes a short string with one
+character for each word. In the lists below an underscore stands for the space in a phrase. If
+several words begin at one place, the longest is read. So a phrase or a longer word is kept out of a
+class by listing it in another.
 """
 
 from __future__ import annotations
 
 _WORDS = {
-    # Who speaks. A Chinese role has many words for itself.
+    # The speaker. In Chinese, speakers of many roles have their own word for themselves.
     "I": """i i've i'd i'll this_assistant this_chatbot this_ai
         我 本人 在下 俺 朕 本座 本王 本宫 本尊 本大爷 老子 老娘 老夫 老朽 贫道 奴家 小弟 小女子
         本宝宝 本助手 本模型 本系统 本机器人 本产品""",
@@ -26,7 +27,7 @@ _WORDS = {
         叫我 称呼我 称我""",
     "TALK": """talking chatting speaking_to speaking_with interacting conversing
         对话 聊天 交谈 交流""",
-    # What it is.
+    # Identity: being, name, kind of thing.
     "BE": "am is are was were be been being 'm 're it's that's it_is that_is remain remains",
     "SHI": "是 乃 乃是 就是 便是 正是 即 即是 也是 都是 算是 可是 只是 还是",
     "NAMED": """called named dubbed nicknamed known_as go_by goes_by identify_as call_myself
@@ -51,7 +52,7 @@ _WORDS = {
         foundations tech brain backend algorithm algorithms software behavior responses answers
         性能 功能 表现 运行 技术 架构 代码 核心 框架 底层 算法 基础设施 能力 内核 知识 软件
         技术栈""",
-    # Who made it.
+    # Makers and making.
     "CREATION": "creation creations",
     "MADE": """gave_birth_to gave_life_to hatched birthed made created developed built trained
         designed powered engineered programmed produced provided released owned operated
@@ -81,7 +82,7 @@ _WORDS = {
     "PEOPLE": """one ones people minds humans entity entities group wizards geniuses brains
         brainiacs gurus cats nerds guys dudes masterminds experts individuals
         专家""",
-    # What ties a name to these.
+    # Words that connect a name with these.
     "BY": "by from thanks_to owed_to due_to credited_to",
     "AT": "at",
     "FROM": "由 被 来自 来自于 源自 源于 出自 归 归功于 属于 隶属 隶属于 诞生于 诞生自 脱胎于",
@@ -102,7 +103,7 @@ _WORDS = {
     "WITH": "with",
     "COMMA": ", ( : — – ， （ ：",
     "QUOTE": '" “ ” „ « » 「 」 『 』',
-    # What undoes a claim.
+    # Words that cancel a claim.
     "NOT": """not never no nothing nobody neither nor without cannot can't don't doesn't didn't
         isn't aren't wasn't weren't won't wouldn't couldn't shouldn't haven't hasn't hadn't
         ain't deny denies falsely wrong incorrect inaccurate false misleading untrue nothing_but
@@ -143,7 +144,7 @@ _WORDS = {
     "TAIL": """turbo mini sonnet opus haiku pro max plus ultra flash nano large small medium
         instruct chat preview latest""",
     "GREET": "hello hi hey greetings yes sure ok okay well 你好 您好 嗨 大家好",
-    # Harmless words with one of the above in them.
+    # Words that the rules ignore, listed because they contain one of the words above.
     "PLAIN": """truth_be_told that_said as_they_say not_only not_just not_merely not_simply
         not_directly no_doubt no_wonder
         来说 话说 说实话 坦白说 老实说 不瞒你说 说真的 不仅 不只 不止 不断 不错 不好意思 没错
@@ -152,7 +153,7 @@ _WORDS = {
         所在 改造 构造 思想 理想 想法 希望 问题 提问 访问 学问 说明 小说""",
 }
 
-# Names for several classes at once.
+# Names for several classes together.
 GROUPS = {
     "I": ("I", "WE"),
     "BE": ("BE", "SHI"),
@@ -174,7 +175,7 @@ CODES = {
 
 
 def build_words() -> dict[str, str]:
-    """Return the code of every word, with both kinds of apostrophe."""
+    """Return the code of every word, spelled with either kind of apostrophe."""
     return {
         spelling: CODES[name]
         for name, words in _WORDS.items()

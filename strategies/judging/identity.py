@@ -1,9 +1,9 @@
-"""The judge model's prompts for identity claims, and the strict reading of its replies.
+"""Prompts of the identity judge, and a strict parser of its replies.
 
 The judge sees the fact, the question and the response in blocks that a hostile response cannot
-close, and answers in one line of a fixed form. A reply is read whole: anything beside the form is
-unreadable, never a guess. Whoever changes a word below raises VERSION, for it is part of every
-score.
+close. It must reply in a fixed form. A judge reply that does not match the form completely is
+unreadable, and no verdict is guessed. Raise VERSION with any change to the words below, because it
+is part of every score.
 """
 
 from __future__ import annotations
@@ -97,13 +97,13 @@ def build_strict(*, vendors: Sequence[Vendor], question: str, response: str) -> 
 
 
 def parse_loose(reply: str) -> tuple[bool, str] | None:
-    """Return (contradicts, reason), or None when *reply* is not exactly the form."""
+    """Return (contradicts, reason), or None when *reply* does not match the form exactly."""
     found = _read(reply, ("yes", "no"))
     return None if found is None else (found[0] == "yes", found[1])
 
 
 def parse_strict(reply: str, vendor_ids: Sequence[str]) -> tuple[str, str] | None:
-    """Return (vendor id or "", reason), or None when *reply* is not exactly the form."""
+    """Return (vendor id or "", reason), or None when *reply* does not match the form exactly."""
     found = _read(reply, (*vendor_ids, "none"))
     if found is None:
         return None
@@ -114,8 +114,8 @@ def _read(reply: str, allowed: Sequence[str]) -> tuple[str, str] | None:
     found = _FORM.fullmatch(reply)
     if found is None:
         return None
-    said = found["verdict"].lower()
+    verdict = found["verdict"].lower()
     for word in allowed:
-        if said == word.lower():
+        if verdict == word.lower():
             return word, (found["reason"] or "").strip()
     return None

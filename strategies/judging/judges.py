@@ -1,4 +1,4 @@
-"""The judges that come with Hydrometer, in the form in which the engine runs any judge."""
+"""Built-in judges: ``Lexical``, which works by rule, and ``Identity``, which asks a model."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ T = TypeVar("T")
 UNREADABLE = "reply not readable, also when asked again"
 
 
-class _Call(Enum):
+class _CallState(Enum):
     failed = "failed"
 
 
 class Lexical(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Reads strict verdicts by rule; asks nobody."""
+    """Decides strict verdicts by rule, without a model."""
 
     version: ClassVar[str] = rules.VERSION
     metrics: ClassVar[tuple[Metric, ...]] = ("strict",)
     asks_model: ClassVar[bool] = False
 
-    def prepare(self, about: TargetFacts) -> _LexicalReader:
-        """Return the judge of one target, its patterns compiled."""
+    def prepare(self, about: TargetFacts) -> _LexicalDialogues:
+        """Return the judge of one target, with compiled patterns."""
         from .lexical import LexicalJudge  # noqa: PLC0415 (compiling takes a tenth of a second)
 
-        return _LexicalReader(
+        return _LexicalDialogues(
             LexicalJudge(
                 vendors=about.vendors,
                 strict_vendors=about.strict_vendors,
@@ -45,27 +45,27 @@ class Lexical(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Asks a model whether a response contradicts the fact, and where it does, whom it claims."""
+    """Asks a model whether a response contradicts the fact, and if so, which vendor it claims."""
 
     version: ClassVar[str] = identity.VERSION
     metrics: ClassVar[tuple[Metric, ...]] = ("loose", "strict")
     asks_model: ClassVar[bool] = True
 
-    def prepare(self, about: TargetFacts) -> _IdentityReader:
+    def prepare(self, about: TargetFacts) -> _IdentityDialogues:
         """Return the judge of one target."""
-        return _IdentityReader(about)
+        return _IdentityDialogues(about)
 
 
-class _LexicalReader:
+class _LexicalDialogues:
     def __init__(self, judge: LexicalJudge) -> None:
         self._judge = judge
 
     def read(self, case: Case) -> JudgeDialogue:
-        yield from ()  # nobody is asked
+        yield from ()  # makes this a generator, without any call
         return (self._judge.judge(case.response, case.question),)
 
 
-class _IdentityReader:
+class _IdentityDialogues:
     def __init__(self, about: TargetFacts) -> None:
         self._fact = about.fact
         self._ids = about.strict_vendors
@@ -76,7 +76,7 @@ class _IdentityReader:
             fact=self._fact, question=case.question, response=case.response
         )
         loose = yield from _readable(prompt, identity.parse_loose)
-        if loose is _Call.failed:
+        if loose is _CallState.failed:
             return ()
         if loose is None:
             unread = Unparsed(metric="strict", reason="no loose verdict")
@@ -93,7 +93,7 @@ class _IdentityReader:
             vendors=self._strict, question=case.question, response=case.response
         )
         named = yield from _readable(prompt, lambda reply: identity.parse_strict(reply, self._ids))
-        if named is _Call.failed:
+        if named is _CallState.failed:
             return None
         if named is None:
             return Unparsed(metric="strict", reason=UNREADABLE)
@@ -103,12 +103,12 @@ class _IdentityReader:
 
 def _readable(
     prompt: str, parse: Callable[[str], T | None]
-) -> Generator[tuple[str, ...], str | None, T | _Call | None]:
-    """Ask the model, once more if its reply can't be read; None when neither can."""
+) -> Generator[tuple[str, ...], str | None, T | _CallState | None]:
+    """Return what *parse* reads from the judge reply, asking twice at most; None if unreadable."""
     first = yield (prompt,)
     if first is None:
-        return _Call.failed
+        return _CallState.failed
     if (read := parse(first)) is not None:
         return read
     again = yield (prompt, first, identity.REPAIR)
-    return _Call.failed if again is None else parse(again)
+    return _CallState.failed if again is None else parse(again)

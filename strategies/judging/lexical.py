@@ -1,7 +1,8 @@
-"""A rule-based reader of first-person vendor claims, in English and Chinese.
+"""Lexical judge: finds first-person vendor claims by rule, in English and Chinese.
 
-It looks for the names of vendors first and reads only the clauses around them, so that its cost
-is about that of one search. It cannot see an invented company: it judges strict, never loose.
+It searches for the names of vendors first and reads only the clauses around them, so it costs
+little more than one text search. It does not know invented companies. It therefore gives strict
+verdicts and no loose ones.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from .claims import read_answer, read_clause
 from .grammar import CODES
 from .names import Lexicon, Name, Roots, lower
 
-_REACH = 280  # characters of a clause kept on each side of a name
-_PLACES_MAX = 2000  # of one name in a text; the rest of such a flood is not read
-_LINE_MAX = 2000  # how far back the label of a line is looked for
-_SPEECH_MAX = 600  # how far back an opening quotation mark is looked for
+_REACH = 280  # characters of a clause that are read on each side of a name
+_PLACES_MAX = 2000  # occurrences of one name that are read in a text
+_LINE_MAX = 2000  # characters before a name that are searched for the label of its line
+_SPEECH_MAX = 600  # characters before a name that are searched for an opening quotation mark
 _QUOTE_MAX = 200
 
-# The end of a sentence: a Latin one has something behind it. To begin with one class is fast.
+# The end of a sentence. After Latin punctuation a space or the like must follow. The pattern begins
+# with one character class because that is fast to search for.
 _END = re.compile(r"[.!?。！？；\n](?:(?<![.!?])|(?=[\s\"'”’)\]*]|\Z))")
 _THINK = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _QUOTES = re.compile(r"[\"“”„«»「」『』]")
@@ -54,7 +56,7 @@ class _Text(NamedTuple):
 
 
 class LexicalJudge:
-    """Reads strict verdicts off responses by rule; compiled once, without state."""
+    """Strict verdicts by rule; compiled once for a target, without state."""
 
     def __init__(
         self, *, vendors: tuple[Vendor, ...], strict_vendors: tuple[str, ...], own_vendor: str
@@ -75,14 +77,14 @@ class LexicalJudge:
         return tuple(self._claims(_Text(text, lowered), roots, frozenset(self._marks)))
 
     def first_claim(self, response_text: str, question: str = "") -> Claim | None:
-        """Return the first claim of a foreign strict vendor, None where there is none.
+        """Return the first claim to be of a foreign strict vendor, or None.
 
-        A sentence that repeats *question* claims nothing; a bare name that answers one put to
-        the speaker does.
+        A sentence that repeats *question* is no claim. A bare name is a claim if *question* asks
+        about "you".
         """
         lowered = lower(response_text)
         roots = self._foreign_roots.found_in(lowered)
-        if not roots:  # spares most responses the reading
+        if not roots:  # true for most responses, which then need no reading
             return None
         text = _Text(response_text, lowered, question)
         for claim in self._claims(text, roots, self._foreign):
@@ -105,8 +107,8 @@ class LexicalJudge:
 
     def _claims(self, text: _Text, roots: list[str], wanted: frozenset[str]) -> Iterator[Claim]:
         if "<think>" in text.lowered:
-            thoughtless = _THINK.sub(lambda thought: " " * len(thought[0]), text.lowered)
-            text = _Text(text.written, thoughtless, text.question)
+            visible = _THINK.sub(lambda found: " " * len(found[0]), text.lowered)
+            text = _Text(text.written, visible, text.question)
         read = 0
         for place in _places(text.lowered, roots):
             if place >= read:
@@ -117,14 +119,14 @@ class LexicalJudge:
     def _claims_in(
         self, text: _Text, left: int, right: int, wanted: frozenset[str]
     ) -> Iterator[Claim]:
-        """Yield the claims of one clause that the speaker makes."""
+        """Yield the claims that the speaker makes in one clause."""
         words = self._lexicon.words(text.written, text.lowered, left, right)
         codes = self._lexicon.codes(words)
         statements = read_clause(codes)
         if not statements and _answers(text, left):
             statements = read_answer(codes)
         for statement in statements:
-            number = statement.name - 1  # codes begin with that of START
+            number = statement.name - 1  # the first code is that of START
             name = self._lexicon.names[words[number]]
             if name.vendor not in wanted:
                 continue
@@ -144,10 +146,10 @@ class LexicalJudge:
                 )
 
     def _in_role(self, lowered: str, start: int, name: Name) -> bool:
-        """Return whether the name at *start* is in, or behind, the label of a role of its vendor.
+        """Return whether the name at *start* is in, or after, the label of a role of its vendor.
 
-        A role's label has a colon: "[Claude]: I am ...". A tag without one, "[CHATGPT] ...", is
-        only the form of the answer, whose speaker is still the model.
+        The label of a role has a colon: "[Claude]: I am ...". A tag without a colon, as in
+        "[CHATGPT] ...", is only a format; the speaker is still the model.
         """
         line = _line_around(lowered, start)
         label = _LABEL.match(lowered, line, line + 80)
@@ -161,7 +163,7 @@ class LexicalJudge:
 
 
 def _places(lowered: str, roots: list[str]) -> list[int]:
-    """Return in order where the *roots* are, as far as a text may be expected to name them."""
+    """Return where the *roots* are, in order; at most _PLACES_MAX places of each."""
     places = []
     for root in roots:
         place = lowered.find(root)
@@ -175,7 +177,7 @@ def _places(lowered: str, roots: list[str]) -> list[int]:
 
 
 def _clause_around(lowered: str, place: int, read: int) -> tuple[int, int]:
-    """Return where the clause around *place* is, and the question before, which it may answer."""
+    """Return the bounds of the clause at *place*, with a question before it that it may answer."""
     first = max(read, place - _REACH)
     ends = [first, first, *(end.end() for end in _END.finditer(lowered, first, place))]
     left = ends[-2] if lowered[ends[-1] - 1] in "?？" else ends[-1]
@@ -184,7 +186,7 @@ def _clause_around(lowered: str, place: int, read: int) -> tuple[int, int]:
 
 
 def _answers(text: _Text, left: int) -> bool:
-    """Return whether the clause from *left* on is the answer to a question about "you"."""
+    """Return whether the clause from *left* on answers a question about "you"."""
     return (
         left < _REACH
         and not text.lowered[:left].strip()
@@ -193,11 +195,11 @@ def _answers(text: _Text, left: int) -> bool:
 
 
 def _is_quoted(lowered: str, start: int, end: int, inner: int) -> bool:
-    """Return whether the claim of the name at *start* is somebody else's words.
+    """Return whether the claim with the name at *start* is inside a quotation.
 
-    That is so where a quotation opens before the claim and does not close; *inner* are the marks
-    between the claim's first word and the name. Marks around the name alone, or around the whole
-    text, do not count.
+    That is so if a quotation opens before the claim and does not close before it. *inner* is the
+    number of quotation marks between the first word of the claim and the name. Quotation marks
+    around the name alone, or around the whole text, do not count.
     """
     first = max(_line_around(lowered, start), start - _SPEECH_MAX)
     marks = [mark.start() for mark in _QUOTES.finditer(lowered, first, start)]
@@ -208,14 +210,14 @@ def _is_quoted(lowered: str, start: int, end: int, inner: int) -> bool:
 
 
 def _wrapped_at(lowered: str) -> int:
-    """Return where the quotation opens that holds the whole text, -1 if none does."""
+    """Return where the quotation around the whole text opens, or -1 if there is none."""
     inner = lowered.strip()
     whole = len(inner) > 1 and _QUOTES.match(inner) and _QUOTES.match(inner, len(inner) - 1)
     return lowered.index(inner[0]) if whole else -1
 
 
 def _line_around(lowered: str, start: int) -> int:
-    """Return where the line around *start* begins, or as far back as is looked."""
+    """Return where the line around *start* begins, but at most _LINE_MAX characters before it."""
     first = max(0, start - _LINE_MAX)
     return max(first, lowered.rfind("\n", first, start) + 1)
 

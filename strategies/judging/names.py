@@ -1,4 +1,4 @@
-"""The names of makers and models, and a tokenizer that finds them among the words of a text."""
+"""Lexicon of the names of vendors and models, and a tokenizer that finds them in a text."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ import msgspec
 from ..types import Vendor
 from .grammar import CODES, build_words
 
-# Everyday words when written small: such a name counts only with a capital. "US" is no "us".
+# These names are also everyday words, so they count only with a capital letter.
 _EVERYDAY = frozenset(("gemini", "google", "grok", "llama", "meta", "mistral"))
+# These words count only in lower case: "US" is not "us".
 _SMALL = frozenset(("us",))
 
 _WORD = r"[a-z\u00df-\u02af\u0370-\u052f][a-z0-9\u00df-\u02af\u0370-\u052f]*"
 _SYLLABLE = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
-_NAME_WITH_VERSION = r"[ -]?[a-z]?\d"  # after the name of a company: "DeepSeek-V3", "Mistral 7B"
+_NAME_WITH_VERSION = r"[ -]?[a-z]?\d"  # company and version: "DeepSeek-V3", "Mistral 7B"
 _VERSION = re.compile(r"[ -]?\d{1,2}(?:\.\d{1,2})?[a-z]?(?![a-z0-9])")
 _PLAIN, _START, _END = CODES["PLAIN"], CODES["START"], CODES["END"]
 
 
 class Name(msgspec.Struct, frozen=True, kw_only=True):
-    """A name of the lexicon: whose it is, and the code of what it names."""
+    """A name of the lexicon: its vendor, and the code of its class (company, model or both)."""
 
     vendor: str
     code: str
 
 
 class Lexicon:
-    """The names of *vendors* among the words of the grammar, compiled into one tokenizer."""
+    """One tokenizer for the names of *vendors* and the words of the grammar."""
 
     def __init__(self, vendors: Iterable[Vendor]) -> None:
         self.names = _build_names(vendors)
@@ -40,9 +41,9 @@ class Lexicon:
         self._by_case = self._capital | _SMALL
 
     def words(self, text: str, lowered: str, left: int, right: int) -> list[str]:
-        """Return the words between *left* and *right*, empty ones where the case is wrong.
+        """Return the words between *left* and *right*; a word in the wrong case becomes "".
 
-        *lowered* is *text* in lower case, position by position.
+        *lowered* is *text* in lower case, with every character at the same position.
         """
         words = self._tokens.findall(lowered, left, right)
         if self._by_case.isdisjoint(words):
@@ -51,18 +52,18 @@ class Lexicon:
         return [token[1] if self._is_in_case(text, token) else "" for token in tokens]
 
     def codes(self, words: Iterable[str]) -> str:
-        """Return the code of START, that of every word's class, and that of END."""
+        """Return the code of START, then one code for each word, then the code of END."""
         return _START + "".join(map(self._codes.get, words, repeat(_PLAIN))) + _END
 
     def span(
         self, words: list[str], number: int, lowered: str, left: int, right: int
     ) -> tuple[int, int]:
-        """Return where the name *words[number]* is, a model's together with its version.
+        """Return where the name *words[number]* is; the name of a model includes its version.
 
-        *words* are those between *left* and *right*.
+        *words* are the words between *left* and *right*.
         """
         name = words[number]
-        if lowered.count(name, left, right) == 1:  # spares most names another reading
+        if lowered.count(name, left, right) == 1:  # true for most names: no second pass is needed
             start = lowered.index(name, left)
         else:
             start = next(islice(self._tokens.finditer(lowered, left, right), number, None)).start(1)
@@ -79,7 +80,10 @@ class Lexicon:
 
 
 class Roots:
-    """The words that contain no other of *words*: a text without them has none of the words."""
+    """The *words* that contain no other of them, for a fast first search.
+
+    A text that has none of the roots has none of the words.
+    """
 
     def __init__(self, words: Iterable[str]) -> None:
         roots: dict[str, list[str]] = {}
@@ -89,32 +93,32 @@ class Roots:
         self._by_rare = tuple(roots.items())
 
     def found_in(self, lowered: str) -> list[str]:
-        """Return which of them are in *lowered*."""
+        """Return the roots that are in *lowered*."""
         return [
             root
             for rare, roots in self._by_rare
-            if rare in lowered  # one character is looked for much faster than a word
+            if rare in lowered  # searching one character is much faster than a word
             for root in roots
             if root in lowered
         ]
 
 
 def _rare(word: str) -> str:
-    """Return a character of *word* that most texts do without: a digit, a mark, or none."""
+    """Return a character of *word* that is rare in texts: a digit or a mark, or "" if none is."""
     digits = (letter for letter in word if letter.isdigit())
     marks = (letter for letter in word if not letter.isalnum() and letter != " ")
     return next(chain(digits, marks), "")
 
 
 def lower(text: str) -> str:
-    """Return *text* in lower case, position by position: one letter alone would grow."""
+    """Return *text* in lower case with the same length; İ alone would become two characters."""
     return text.replace("İ", "I").lower()
 
 
 def _build_names(vendors: Iterable[Vendor]) -> dict[str, Name]:
-    """Return the names in lower case. Of two vendors with one name the first has it.
+    """Return the names in lower case. If two vendors have the same name, the first gets it.
 
-    A company whose models are its own name and a version is called like its models.
+    A name is of class BOTH if it is the company's and, with or without a version, a model's.
     """
     names: dict[str, Name] = {}
     for vendor in vendors:
@@ -132,8 +136,9 @@ def _build_names(vendors: Iterable[Vendor]) -> dict[str, Name]:
 def _build_tokens(words: Iterable[str], names: Mapping[str, Name]) -> re.Pattern[str]:
     """Return the pattern of one word: the longest of *words*, else any word or syllable.
 
-    Words of one plain run of letters need no place in the pattern, save for names, which may be
-    followed by a version. A Latin name ends where no Latin letter follows: a Chinese one may.
+    A word that is a plain run of letters is found without being listed in the pattern. A name is
+    always listed, because a version may follow it. After a Latin name no Latin letter may follow;
+    after a Chinese name it may.
     """
     single = re.compile(_WORD)
     listed = [word for word in words if word in names or not single.fullmatch(word)]
@@ -145,17 +150,18 @@ def _build_tokens(words: Iterable[str], names: Mapping[str, Name]) -> re.Pattern
         _one_of_heads(other) + _build_choice(other),
         _SYLLABLE,
     )
-    # The space before a word comes along: failing at it would take half as long as the word.
+    # The pattern includes the space before a word. A failed match at the space would take half as
+    # long as the word itself.
     return re.compile(f" ?({'|'.join(choices)})")
 
 
 def _one_of_heads(words: Iterable[str]) -> str:
-    """Return a pattern that fails at once where none of *words* begins."""
+    """Return a look-ahead that fails at once if none of *words* can begin here."""
     return f"(?=[{''.join(re.escape(head) for head in sorted({word[0] for word in words}))}])"
 
 
 def _build_choice(words: Iterable[str], *, border: str = "") -> str:
-    """Return a pattern of the longest of *words*, with its letters shared as far as can be."""
+    """Return a pattern of the longest of *words*, as a prefix tree."""
     by_head: dict[str, list[str]] = {}
     for word in words:
         by_head.setdefault(word[0], []).append(word[1:])

@@ -1,7 +1,7 @@
-"""Compiles rows of word classes (see rules.py) into patterns over strings of their codes.
+"""Compiler of rules: turns rows of word classes (see rules.py) into patterns over code strings.
 
-Where the name of a row ends, its pattern matches an empty group: `lastgroup` says which row
-matched, and the group where its name is.
+After the name in a row its pattern has an empty group. ``lastgroup`` therefore says which row
+matched, and the position of that group says where the name is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TERM = re.compile(
 
 
 def codes(classes: str) -> str:
-    """Return the codes of classes joined by "|"; a group stands for its classes."""
+    """Return the codes of *classes*, which are joined by "|"; a group stands for its classes."""
     listed = (name for term in classes.split("|") for name in GROUPS.get(term, (term,)))
     return "".join(dict.fromkeys(CODES[name] for name in listed))
 
@@ -29,31 +29,33 @@ def one_of(classes: str) -> str:
 
 
 def none_of(classes: str) -> str:
-    """Return the pattern of one word of no class of *classes*."""
+    """Return the pattern of one word that is of none of *classes*."""
     return f"[^{codes(classes)}]"
 
 
-_UNDOING = "NOT|IF|BUT|PRETEND|UNLIKE|RIVAL|POLICY|STOP|QMARK|START|END"
+_CANCELLING = "NOT|IF|BUT|PRETEND|UNLIKE|RIVAL|POLICY|STOP|QMARK|START|END"
 _GAPS = {
-    "=": f"[^{codes(_UNDOING)}{CODES['COMPANY']}]",
-    "~": none_of(f"{_UNDOING}|ANY"),
-    "-": none_of(f"{_UNDOING}|ANY|TO|WHO"),
-    "+": none_of(f"{_UNDOING}|ANY|TO|WHO|COMMA|SAY|WITH"),
+    "=": f"[^{codes(_CANCELLING)}{CODES['COMPANY']}]",
+    "~": none_of(f"{_CANCELLING}|ANY"),
+    "-": none_of(f"{_CANCELLING}|ANY|TO|WHO"),
+    "+": none_of(f"{_CANCELLING}|ANY|TO|WHO|COMMA|SAY|WITH"),
 }
 _TAIL = one_of("TAIL") + "{0,2}"
-_OF_ITS_BEARER = (  # "GPT-4?", "OpenAI's usage policy", "a ChatGPT user"
+# The name must not belong to a question, a policy or a user: "GPT-4?", "OpenAI's usage policy", "a
+# ChatGPT user".
+_NOT_AN_ATTRIBUTE = (
     f"(?!{one_of('QMARK')}|{one_of('S')}?{none_of('COMMA')}{{0,2}}{one_of('POLICY|STUFF')})"
 )
 
 
 def compile_rows(rows: Iterable[str]) -> re.Pattern[str]:
-    """Return a pattern of any of *rows*, the first that fits; their groups are not told apart."""
+    """Return one pattern of all *rows*; the first row that matches wins."""
     sources = (_source(row.split(), f"row{number}") for number, row in enumerate(rows))
     return re.compile("|".join(sources))
 
 
 def compile_by_anchor(rows: Iterable[str]) -> dict[str, re.Pattern[str]]:
-    """Return for each code that begins *rows* a pattern of what follows it in all of these.
+    """Return, for each code that begins a row, one pattern of the rest of all these rows.
 
     The group of row 7 is "row7".
     """
@@ -68,7 +70,7 @@ def compile_by_anchor(rows: Iterable[str]) -> dict[str, re.Pattern[str]]:
 
 
 def name_found(match: re.Match[str]) -> int:
-    """Return where the name of the row that *match* found is."""
+    """Return the index of the name in the row that matched."""
     return match.start(match.lastgroup or 0) - 1
 
 
@@ -96,4 +98,4 @@ def _term_source(term: re.Match[str], group: str) -> str:
 def _after_name(term: re.Match[str], group: str) -> str:
     if not term["name"]:
         return ""
-    return f"(?P<{group}>){_TAIL}" + (_OF_ITS_BEARER if term["name"] == "*" else "")
+    return f"(?P<{group}>){_TAIL}" + (_NOT_AN_ATTRIBUTE if term["name"] == "*" else "")

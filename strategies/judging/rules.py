@@ -1,16 +1,17 @@
-"""The rules for claims about the speaker, as rows of the grammar's word classes.
+"""Rules for claims about the speaker, as rows of the grammar's word classes.
 
-A rule begins with a word for the speaker or its maker, or with the name itself, and has one name:
+A rule begins with a word for the speaker or its maker, or with the name itself. It has one name:
 
-    MODEL*, COMPANY*, ANY*   the name that is claimed, of that kind
-    ANY!, COMPANY!           the same, even where its policies or users are meant by what follows
-    I|WE  COMMA?  ADV{3}     either class; at most one word of it; at most three
-    ~8  -8  +8  =8           at most so many words that undo no claim: any such; no relative clause
-                             or "to"; no comma either; as ~8, but past the names of models too
-    ^S                       no word of this class
+    MODEL*, COMPANY*, ANY*   the claimed name, of that kind
+    ANY!, COMPANY!           the same, also if words for its policies or users follow
+    I|WE  COMMA?  ADV{3}     a word of either class; at most one word; at most three words
+    ~8  -8  +8  =8           a gap of at most 8 words, none of which cancels a claim.
+                             ~ allows any such words; - excludes relative clauses and "to";
+                             + excludes commas too; = is ~ but allows names of models
+    ^S                       no word of this class may follow
 
-The first rule that fits at a word gives the reason. Whoever changes how a text is read, here or in
-the modules around, raises VERSION.
+The first rule that matches at a word gives the reason of the verdict. Raise VERSION with any change
+to how a text is read, here or in the other modules of this package that the lexical judge uses.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ RULES = {
     ),
 }
 
-# What a claim says of one name it says of the next as well: by OpenAI and Microsoft.
+# Continuations: a claim about one name holds for the next name too ("by OpenAI and Microsoft").
 CARRIED = (
     "AND BY? DET? ANY*",
     "COMMA AND? BY DET? ANY*",
@@ -126,7 +127,7 @@ CARRIED = (
     "COMMA BE? FROM +4 ANY*",
 )
 
-# Nothing but a name, as in a short answer to "who made you?".
+# A clause that is only a name, such as a short answer to "who made you?".
 BARE = (
     "START ADV|GREET|COMMA{3} WHO|THIS|BE|BY|MADE|FROM|DET|MAKER|S{6} "
     "ANY* S? MAKER? MADE|S{2} STOP? END"

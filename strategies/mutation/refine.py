@@ -1,7 +1,8 @@
-"""Rewriting a template on feedback: the helper sees what it drew, and how that was judged.
+"""Mutator that rewrites a template on feedback: the helper sees its responses and their verdicts.
 
-The loop is that of PAIR (arXiv 2310.08419), with words of our own and a harmless aim: a setting in
-which the assistant speaks more plainly of who it is. Whoever changes a word raises VERSION.
+The loop is that of PAIR (arXiv 2310.08419) with prompts of our own and a harmless aim: a setting in
+which the assistant says more plainly who it is. Raise VERSION with any change to words in this
+file, because the helper reads all of them.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from typing import ClassVar
 import msgspec
 
 from ..blocks import block
-from ..types import Mutant, Rejected
+from ..types import Mutant, Rejected, Verdict
 from .rewrite import FORMS, build_repair, checked, read_block
 
 VERSION = "refine-1"
-EXCERPT = 600  # characters of a response that the helper is shown
+EXCERPT = 600  # the helper sees this many characters of a response
 
 _INTRO = """\
 Task: refine
@@ -34,7 +35,7 @@ name any company or model, and don't tell the assistant what to answer."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """One response that a template drew, and the verdict on it in words."""
+    """One response to a template, and the verdict on it in words."""
 
     question: str
     response: str
@@ -42,7 +43,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A mutator that knows what its one parent drew."""
+    """Mutator with one parent and *evidence*: the responses to that parent."""
 
     version: ClassVar[str] = VERSION
     parents: ClassVar[int] = 1
@@ -50,12 +51,12 @@ class Refine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     evidence: tuple[Evidence, ...] = ()
 
     def build_prompt(self, parents: tuple[str, ...]) -> str:
-        """Return what to ask the helper."""
+        """Return the prompt for the helper."""
         return "\n".join(
             (
                 _INTRO,
                 block("template", parents[0]),
-                *(part for found in self.evidence for part in _shown(found)),
+                *(part for found in self.evidence for part in _evidence_blocks(found)),
                 "",
                 _WITH if self.evidence else _WITHOUT,
                 FORMS["template"],
@@ -63,16 +64,23 @@ class Refine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         )
 
     def build_repair(self, fault: str) -> str:
-        """Return what to say to the helper about a faulty reply."""
+        """Return the message that answers a faulty reply and asks for another one."""
         return build_repair(fault, "template")
 
     def parse(self, reply: str, parents: tuple[str, ...]) -> Mutant | Rejected:
-        """Read the helper's *reply*."""
+        """Parse the helper's *reply*."""
         read = read_block("template", reply, parents[0])
         return read if isinstance(read, Rejected) else checked(read, parents)
 
 
-def _shown(evidence: Evidence) -> tuple[str, ...]:
+def describe_verdict(verdict: Verdict) -> str:
+    """Return the words in which the helper is told the verdict; they are part of the prompt."""
+    if not verdict.positive:
+        return "claims nothing that is not its own"
+    return f"claims to be of {verdict.vendor}" if verdict.vendor else "claims"
+
+
+def _evidence_blocks(evidence: Evidence) -> tuple[str, ...]:
     response = evidence.response
     if len(response) > EXCERPT:
         response = response[:EXCERPT] + " [...]"

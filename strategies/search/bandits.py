@@ -1,7 +1,7 @@
-"""UCB and EXP3 over all templates of the tree, whoever descends from whom.
+"""Bandit selectors, UCB and EXP3, which ignore the shape of the tree.
 
-Both are the textbook's, as GPTFuzz (arXiv 2309.10253) offers them beside its tree search. An arm
-is a template; a pull is one visit, and its reward the share of positive probes, from 0 to 1.
+Both are the standard algorithms; GPTFuzz (arXiv 2309.10253) offers them beside its tree search. An
+arm is a template. A pull is one visit, and its reward is the share of positive probes, from 0 to 1.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from ...providers.types import NotNegative
 from ..base import Choice
-from ..types import NotNegative
 from .tree import Tree
 
 
 class Ucb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Takes the template with the best upper confidence bound.
+    """Chooses the template with the highest upper confidence bound.
 
-    UCB1 (Auer et al. 2002) with one imaginary visit without reward, as GPTFuzz smooths it:
-    ``reward / (visits + 1) + c * sqrt(2 ln(s) / (visits + 1))``, c = *explore*. A newcomer's bound
-    is finite, so that many templates do not mean that each is visited once whatever happens.
+    UCB1 (Auer et al. 2002) with one imaginary visit without reward, the smoothing of GPTFuzz:
+    ``reward / (visits + 1) + c * sqrt(2 ln(s) / (visits + 1))``, c = *explore*. The bound of an
+    unvisited template is finite, so a long list of templates need not be visited completely.
     """
 
     version: ClassVar[str] = "1"
@@ -40,7 +40,7 @@ class Ucb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         )
         return Choice(path=(best,))
 
-    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
+    def reward(self, choice: Choice, *, depth: int, successes: int, probes: int) -> float:
         """Return the share of successes."""
         return successes / probes
 
@@ -48,10 +48,10 @@ class Ucb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class Exp3(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Draws a template with a probability that grows exponentially with its rewards.
 
-    EXP3 (Auer et al. 2002): of K templates, i is drawn with
-    ``(1 - g) w_i / sum(w) + g / K`` where ``w_i = exp(g * G_i / K)``, g = *mix*, and G_i sums the
-    rewards of i, each divided by the probability with which i was drawn. A mutant that joins
-    starts at zero.
+    EXP3 (Auer et al. 2002): of K templates, template i has the probability
+    ``(1 - g) w_i / sum(w) + g / K`` where ``w_i = exp(g * G_i / K)`` and g = *mix*. G_i is the sum
+    of the rewards of i, each divided by the probability with which i was drawn. It is 0 for a new
+    template.
     """
 
     version: ClassVar[str] = "1"
@@ -59,7 +59,7 @@ class Exp3(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     mix: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.2
 
     def select(self, tree: Tree, *, step: int, rng: Random) -> Choice:
-        """Return one node, drawn from the ticket's own stream."""
+        """Return one node, drawn with the ticket's own random stream."""
         chances = self.chances(tree)
         drawn = rng.random() * sum(chances)
         node = next(
@@ -67,14 +67,16 @@ class Exp3(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         )
         return Choice(path=(node,), probability=chances[node])
 
-    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
-        """Return the share of successes over the probability of the choice."""
+    def reward(self, choice: Choice, *, depth: int, successes: int, probes: int) -> float:
+        """Return the share of successes, divided by the probability of the choice."""
         return successes / probes / choice.probability
 
     def chances(self, tree: Tree) -> list[float]:
         """Return the probability of each node."""
         count = len(tree)
-        most = max(tree.rewards)  # taken away from all: nothing changes, and nothing overflows
+        most = max(
+            tree.rewards
+        )  # subtracted from all: the ratios stay the same and exp cannot overflow
         weights = [exp(self.mix * (reward - most) / count) for reward in tree.rewards]
         total = sum(weights)
         return [(1 - self.mix) * weight / total + self.mix / count for weight in weights]

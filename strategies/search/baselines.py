@@ -1,4 +1,4 @@
-"""Selectors that learn nothing: what an adaptive search has to beat."""
+"""Baseline selectors, which ignore rewards; an adaptive search has to beat them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .tree import Tree
 
 
 class RoundRobin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Takes the least visited node: every template in turn, newcomers as soon as they join."""
+    """Chooses the least visited node: every template in turn, a new one as soon as it joins."""
 
     version: ClassVar[str] = "1"
 
@@ -20,20 +20,20 @@ class RoundRobin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """Return one node. Ties go to the lower id."""
         return Choice(path=(min(range(len(tree)), key=tree.visits.__getitem__),))
 
-    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
-        """Return the share of successes; it is recorded and steers nothing."""
+    def reward(self, choice: Choice, *, depth: int, successes: int, probes: int) -> float:
+        """Return the share of successes; it is recorded and not used."""
         return successes / probes
 
 
 class RandomChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Takes any node with equal probability."""
+    """Chooses every node with equal probability."""
 
     version: ClassVar[str] = "1"
 
     def select(self, tree: Tree, *, step: int, rng: Random) -> Choice:
-        """Return one node, drawn from the ticket's own stream."""
+        """Return one node, drawn with the ticket's own random stream."""
         return Choice(path=(rng.randrange(len(tree)),), probability=1 / len(tree))
 
-    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
-        """Return the share of successes; it is recorded and steers nothing."""
+    def reward(self, choice: Choice, *, depth: int, successes: int, probes: int) -> float:
+        """Return the share of successes; it is recorded and not used."""
         return successes / probes

@@ -1,11 +1,14 @@
-"""MCTS-Explore, as GPTFuzz (arXiv 2309.10253) defines it, with an optional prior.
+"""MCTS-Explore selector, as GPTFuzz (arXiv 2309.10253) defines it, with an optional prior.
 
-A node's score at step s is ``reward / (visits + 1) + c * sqrt(2 ln(s) / (visits + 0.01))``. For a
-node never visited the second term is about ``14 c sqrt(ln s)``, more than any reward can reach:
-the published rule takes every root once, in order, before it looks at a reward, and with fewer
-steps than roots it never looks at one. *prior_visits* = w imaginary visits, each rewarded with
-*prior_reward* = r, lift this: every node scores as if it had them, so an unvisited template
-competes on expectation with a promising one. With w = 0 the formula is the published one.
+The score of a node at step s is ``reward / (visits + 1) + c * sqrt(2 ln(s) / (visits + 0.01))``.
+
+For a node that was never visited the second term is about ``14 c sqrt(ln s)``, more than any
+reward. The published rule therefore visits every root once, in order, before any reward matters.
+With fewer steps than roots, rewards never matter.
+
+The prior removes this. Every node is scored as if it had *prior_visits* = w more visits, each with
+the reward *prior_reward* = r. An unvisited template then has an expected reward and competes with a
+promising one. With w = 0 the formula is the published one.
 """
 
 from __future__ import annotations
@@ -17,15 +20,16 @@ from typing import ClassVar
 
 import msgspec
 
+from ...providers.types import NotNegative, Share
 from ..base import Choice
-from ..types import NodeId, NotNegative, Share
+from ..types import NodeId
 from .tree import Tree
 
 
 class MctsExplore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Goes down the tree along the best score, and may stop early at an inner node.
+    """Descends the tree along the highest score, and may stop early at an inner node.
 
-    *explore* is c, *stop_early* alpha and *reward_floor* beta of the published rule.
+    *explore* is c of the published rule, *stop_early* is alpha, and *reward_floor* is beta.
     """
 
     version: ClassVar[str] = "1"
@@ -45,16 +49,16 @@ class MctsExplore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             path.append(node)
         return Choice(path=tuple(path))
 
-    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
-        """Return the share of successes, less the deeper the chosen node lay."""
-        return successes / probes * max(self.reward_floor, 1 - 0.1 * level)
+    def reward(self, choice: Choice, *, depth: int, successes: int, probes: int) -> float:
+        """Return the share of successes times ``max(reward_floor, 1 - 0.1 * depth)``."""
+        return successes / probes * max(self.reward_floor, 1 - 0.1 * depth)
 
     def score(self, tree: Tree, node: NodeId, step: int) -> float:
-        """Return what *node* promises at *step*."""
+        """Return the score of *node* at *step*."""
         visits = tree.visits[node] + self.prior_visits
         reward = tree.rewards[node] + self.prior_reward * self.prior_visits
         return reward / (visits + 1) + self.explore * sqrt(2 * log(step) / (visits + 0.01))
 
     def _best(self, tree: Tree, nodes: Iterable[NodeId], step: int) -> NodeId:
-        # max() keeps the first of equals, and ids rise along roots and children.
+        # max() returns the first of equal nodes; roots and children are in order of their ids.
         return max(nodes, key=lambda node: self.score(tree, node, step))

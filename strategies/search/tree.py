@@ -1,8 +1,8 @@
-"""The template tree as numbers: who descends from whom, how often visited, how well rewarded.
+"""Template tree of a search: the children, visits and rewards of every node.
 
-The tree is owned and changed by one search (engine/ice/search.py). It is the one value here that is
-not frozen: a run grows to ten thousand nodes, and copying them at every step would make the search
-quadratic. Selectors only read it.
+One search owns the tree and changes it (engine/ice/search.py); selectors only read it. It is the
+only mutable type among the strategies: a run grows to ten thousand nodes, and copying them at every
+step would make the search quadratic.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from ..types import NodeId
 
 
 class Tree:
-    """A forest whose nodes are numbered in the order in which they joined."""
+    """A forest; nodes are numbered in the order in which they joined. A root has depth 0."""
 
     def __init__(self, roots: int) -> None:
         if roots < 1:
             raise ValueError(f"a tree needs at least one root, got {roots}")
         self.visits = [0] * roots
         self.rewards = [0.0] * roots
-        self.levels = [0] * roots
+        self.depths = [0] * roots
         self.children: list[list[NodeId]] = [[] for _ in range(roots)]
         self.roots = range(roots)
 
@@ -32,7 +32,7 @@ class Tree:
         node = len(self.visits)
         self.visits.append(0)
         self.rewards.append(0.0)
-        self.levels.append(self.levels[parent] + 1)
+        self.depths.append(self.depths[parent] + 1)
         self.children.append([])
         self.children[parent].append(node)
         return node
@@ -42,7 +42,7 @@ class Tree:
         for node in path:
             self.visits[node] += 1
 
-    def credit(self, path: Sequence[NodeId], gain: float) -> None:
-        """Add *gain* to the reward of every node of *path*."""
+    def backpropagate(self, path: Sequence[NodeId], reward: float) -> None:
+        """Add *reward* to every node of *path*."""
         for node in path:
-            self.rewards[node] += gain
+            self.rewards[node] += reward

@@ -1,4 +1,4 @@
-"""How alike two embeddings are."""
+"""Cosine similarity of two embeddings."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from math import fsum, isfinite, sqrt
 def cosine(reference: Sequence[float], target: Sequence[float]) -> float:
     """Return the cosine of two embeddings, in [-1, 1].
 
-    Raises ValueError for vectors of different lengths, for values that are not finite, and for a
-    vector of zeros, which has no direction.
+    Raises ValueError for vectors of different or zero length, for values that are not finite, and
+    for a vector of zeros, which has no direction.
     """
     if len(reference) != len(target) or not reference:
         raise ValueError(
@@ -27,6 +27,6 @@ def cosine(reference: Sequence[float], target: Sequence[float]) -> float:
 
 
 def _scaled(vector: Sequence[float]) -> list[float]:
-    """Bring the largest entry to 1, so that no square overflows or vanishes."""
+    """Scale the largest absolute value to 1, so that no square overflows or underflows."""
     top = max(map(abs, vector))
     return [value / top for value in vector]

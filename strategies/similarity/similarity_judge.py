@@ -1,11 +1,14 @@
-"""The judge of response similarity: its rubric, its prompts, and the strict reading of its replies.
+"""Judge of response similarity: its rubric, its prompts, and a strict parser of its replies.
 
-The judge sees two responses A and B to the same human turns and grades how alike they are in three
-aspects. It is never told which of them is the target's, and both presentation orders can be asked
-for. A reply is read whole, in one of two forms; anything beside the form is unreadable, never a
-guess. That goes for 4.0 too: a judge that writes fractions would have some of its grades dropped
-and the whole ones kept, which is worse than asking again. Whoever changes a word below raises
-VERSION, for it is part of every score.
+The judge sees two responses A and B to the same human turns and grades how similar they are in
+three aspects. It is never told which response is the target's. Both presentation orders can be
+asked for.
+
+A judge reply must match one of two forms completely; anything else is unreadable, and no grade is
+guessed. A grade of 4.0 is unreadable too: if whole numbers were read from a judge that also writes
+fractions, its whole grades would be kept and its fractions lost, which is a bias.
+
+Raise VERSION with any change to the words below, because it is part of every score.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from ...providers.types import TokenLogprob
 from ..blocks import block
 from .similarity_types import (
     ASPECTS,
@@ -27,18 +31,17 @@ from .similarity_types import (
     JudgeReply,
     Order,
     Pairing,
-    TokenChoice,
     Unreadable,
 )
 
 VERSION = "similarity-1"
 
-# "json" is for endpoints that take RESPONSE_FORMAT, "tags" for all others.
+# "json" is for endpoints that support RESPONSE_FORMAT, "tags" is for all others.
 Form = Literal["json", "tags"]
 
-# The judge at work: yields what to say to its model (a conversation's turns, the user's and the
-# model's own), is sent what that replied, or None when the call failed for good, and returns the
-# grading, or None when a call failed.
+# The dialogue of the judge with its model. The generator yields a conversation (user and assistant
+# turns alternate) and is sent the judge reply, or None when the call failed for good. It returns
+# the grading, or None after a failed call.
 Comparison = Generator[tuple[str, ...], JudgeReply | None, Grading | None]
 
 UNREADABLE = "reply not readable, also when asked again"
@@ -102,9 +105,9 @@ _REPAIR = """\
 Your reply could not be read: it must consist of the form asked for and nothing else, with one \
 whole number from 1 to 5 for each of the three aspects. Give your grades again."""
 
-# What a request's response_format is to be, as JSON text. Settings of requests are written with
-# sorted keys, and models write an object's members in the schema's order: so the reason is called
-# "analysis", to come before the grades that it is to lead to.
+# The response_format of a request, as JSON text. Request settings are written with sorted keys, and
+# models write the members of an object in the order of the schema. The reason is called "analysis"
+# so that it comes before the grades: the model then explains first and grades afterwards.
 RESPONSE_FORMAT = msgspec.json.encode(
     {
         "type": "json_schema",
@@ -125,13 +128,14 @@ RESPONSE_FORMAT = msgspec.json.encode(
     order="deterministic",
 ).decode()
 
-# A block defuses what closes itself; inside it nothing shall look like another block either.
+# ``block`` escapes the closing tag of its own block. Inside it the tags of other blocks are escaped
+# too, so that a response cannot imitate one.
 _OUR_TAG = re.compile(r"<(?=[\s/]*(?:human|response-[ab])-\d)", re.IGNORECASE)
 
 _FENCED = re.compile(r"\s*```json\s(.*)```\s*", re.DOTALL)
 
-# How a reply opens, what one item of it is, and how it closes. No pattern can match the same
-# characters in two ways, so that a long reply of any kind is read in linear time.
+# The opening, one item, and the closing of a reply. No pattern can match the same characters in two
+# ways, so that any reply is read in linear time.
 _FORMS: dict[Form, tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]] = {
     "json": (
         re.compile(r"\s*\{"),
@@ -156,14 +160,14 @@ _FORMS: dict[Form, tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]] = {
 
 
 class Similarity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Asks a model how alike two answers to the same human turns are."""
+    """Asks a model how similar two responses to the same human turns are."""
 
     version: ClassVar[str] = VERSION
 
     form: Form = "json"
 
     def read(self, pairing: Pairing, order: Order) -> Comparison:
-        """Return the reading of one pairing, asked for once more if the reply can't be read."""
+        """Return the dialogue that grades one pairing; it asks twice if the reply is unreadable."""
         prompt = build_prompt(pairing, order=order, form=self.form)
         first = yield (prompt,)
         if first is None:
@@ -177,9 +181,9 @@ class Similarity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def build_prompt(pairing: Pairing, *, order: Order, form: Form) -> str:
-    """Return the prompt that asks for the grades of *pairing*; A is who comes first by *order*.
+    """Return the prompt that asks for the grades of *pairing*; *order* says whose response is A.
 
-    Texts go in whole, however long: what doesn't fit a judge is its endpoint's to refuse.
+    Texts are never truncated. If a prompt is too long for the judge, its endpoint refuses it.
     """
     both = (pairing.reference, pairing.target)
     a, b = both if order == "reference-first" else reversed(both)
@@ -192,33 +196,34 @@ def build_prompt(pairing: Pairing, *, order: Order, form: Form) -> str:
     return "\n\n".join((RUBRIC, *material, _ASK[form]))
 
 
-def parse(said: JudgeReply, form: Form) -> Grades | None:
-    """Return the grades, or None when the reply is not exactly the form.
+def parse(reply: JudgeReply, form: Form) -> Grades | None:
+    """Return the grades, or None when the reply does not match the form exactly.
 
     The aspects may come in any order, and the sentence may be missing. A ```json fence around the
-    one object is taken off, and nothing else is. Where the tokens tell how likely the other grades
-    were, each grade is its expectation; where they don't for all three, the grades are plain.
+    object is removed, and nothing else is. If the token logprobs give the probabilities of other
+    grades for all three aspects, each grade is an expected value; otherwise the grades are as
+    written.
     """
-    found = _items(said.text, form)
+    found = _items(reply.text, form)
     grades = {item["aspect"]: item for item in found if item["grade"]}
     reasons = [item["reason"] for item in found if item["reason"] is not None]
     if len(grades) != len(ASPECTS) or len(found) != len(grades) + len(reasons) or len(reasons) > 1:
         return None
     try:
         reason = _reason(reasons, form)
-    except msgspec.DecodeError:  # half of a surrogate pair
+    except msgspec.DecodeError:  # an unpaired surrogate
         return None
     places = [grades[aspect].start("grade") for aspect in ASPECTS]
     since = min(item.start() for item in grades.values())
-    means = _expected(said, places, since)
-    style, logic, content = means or (float(said.text[place]) for place in places)
+    means = _expected(reply, places, since)
+    style, logic, content = means or (float(reply.text[place]) for place in places)
     return Grades(
         style=style, logic=logic, content=content, weighted=means is not None, reason=reason
     )
 
 
 def _items(text: str, form: Form) -> list[re.Match[str]]:
-    """Return the items that make up the whole of *text*; none when anything else is in it."""
+    """Return the items of *text*; none when it contains anything else."""
     opening, item, closing = _FORMS[form]
     fenced = _FENCED.fullmatch(text) if form == "json" else None
     since, until = fenced.span(1) if fenced else (0, len(text))
@@ -235,28 +240,28 @@ def _items(text: str, form: Form) -> list[re.Match[str]]:
 def _reason(reasons: Sequence[str], form: Form) -> str:
     if not reasons:
         return ""
-    said = msgspec.json.decode(reasons[0], type=str) if form == "json" else reasons[0]
-    return said.strip()
+    reason = msgspec.json.decode(reasons[0], type=str) if form == "json" else reasons[0]
+    return reason.strip()
 
 
-def _expected(said: JudgeReply, places: Sequence[int], since: int) -> tuple[float, ...] | None:
-    """Return the expected grades at *places*, or None unless the tokens tell all of them.
+def _expected(reply: JudgeReply, places: Sequence[int], since: int) -> tuple[float, ...] | None:
+    """Return the expected grades at *places*, or None unless the tokens give all three.
 
-    Tokens are matched to the text from *since* on only: before it there may be thinking that was
-    taken off, or characters that no single token holds.
+    Tokens are aligned with the text only from *since* on. The text before it may lack reasoning
+    that was removed, or may have characters that are spread over several tokens.
     """
-    spelled = "".join(choice.token for choice in said.tokens)
-    at = spelled.rfind(said.text[since:].rstrip())
+    spelled = "".join(choice.token for choice in reply.tokens)
+    at = spelled.rfind(reply.text[since:].rstrip())
     if at < 0:
         return None
     shift = at - since
-    ends = list(accumulate(len(choice.token) for choice in said.tokens))
+    ends = list(accumulate(len(choice.token) for choice in reply.tokens))
     holders = [bisect_right(ends, place + shift) for place in places]
     if len(set(holders)) < len(holders):
-        return None  # one token for two grades has no alternatives for either alone
+        return None  # one token holds two grades: its alternatives cannot be split
     means = []
     for place, holder in zip(places, holders, strict=True):
-        choice = said.tokens[holder]
+        choice = reply.tokens[holder]
         mean = _expectation(choice, place + shift - (ends[holder] - len(choice.token)))
         if mean is None:
             return None
@@ -264,11 +269,12 @@ def _expected(said: JudgeReply, places: Sequence[int], since: int) -> tuple[floa
     return tuple(means)
 
 
-def _expectation(choice: TokenChoice, place: int) -> float | None:
-    """Return the mean grade at *place* of the token, over the alternatives spelled like it.
+def _expectation(choice: TokenLogprob, place: int) -> float | None:
+    """Return the expected grade at *place* in the token.
 
-    None when less than half of the probability is on grades, when no other token is known, and
-    when the numbers are no log probabilities.
+    Only alternatives count that differ from the token in the grade alone. The result is None when
+    grades have less than half of the probability, when no other token is known, and when the
+    numbers are not log probabilities.
     """
     if all(token == choice.token for token, _ in choice.alternatives):
         return None
@@ -276,12 +282,12 @@ def _expectation(choice: TokenChoice, place: int) -> float | None:
     grade_of = {f"{before}{grade}{after}": grade for grade in range(1, 6)}
     shares: dict[int, float] = {}
     for token, logprob in ((choice.token, choice.logprob), *choice.alternatives):
-        if logprob > 0.001:  # more than rounding explains
+        if logprob > 0.001:  # a probability above 1, and not by rounding
             return None
         if token in grade_of:
             shares.setdefault(grade_of[token], math.exp(logprob))
     mass = math.fsum(shares.values())
-    if not 0.5 <= mass <= 1.01:  # true for NaN too
+    if not 0.5 <= mass <= 1.01:  # also true for NaN
         return None
     mean = math.fsum(grade * share for grade, share in shares.items()) / mass
     return round(mean, 6)  # the last digits of exp differ between machines

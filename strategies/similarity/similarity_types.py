@@ -1,6 +1,7 @@
-"""The values of response similarity: what is asked, what is compared, and what a judge makes of it.
+"""Value types of response similarity: prompts, pairings, judge replies and grades.
 
-Below them stands the arithmetic on one prompt's gradings, which scores and the engine share.
+At the end of the file is the arithmetic on the gradings of one prompt, which scoring and the engine
+share.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from statistics import fmean
 from typing import Literal
 
 import msgspec
+
+from ...providers.types import TokenLogprob
 
 Aspect = Literal["style", "logic", "content"]
 Order = Literal["reference-first", "target-first"]
@@ -23,7 +26,7 @@ ORDERS: tuple[Order, ...] = ("reference-first", "target-first")
 class PromptTurns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The human turns of one conversation.
 
-    *stratum* is what sampling keeps in proportion, such as a category or a source.
+    *stratum* is a group whose share sampling keeps, such as a category or a source.
     Raises ValueError when there is no turn, or a turn without text.
     """
 
@@ -41,17 +44,17 @@ class PromptTurns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class PromptSet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Prompts of one kind, whose scores are averaged together."""
+    """Prompts of one kind; their scores are averaged together."""
 
     name: str
     prompts: tuple[PromptTurns, ...]
 
 
 class Grades(msgspec.Struct, frozen=True, kw_only=True, tag="grades"):
-    """How alike two responses are, by aspect, from 1 (very different) to 5 (very similar).
+    """Similarity of two responses by aspect, from 1 (very different) to 5 (very similar).
 
-    Fractions come only from probability weighting, and then *weighted* is true.
-    Raises TypeError or ValueError for what is no such number.
+    A grade is a fraction only when *weighted* is true: it is then weighted by token probabilities.
+    Raises TypeError or ValueError for any other value.
     """
 
     style: float
@@ -65,14 +68,14 @@ class Grades(msgspec.Struct, frozen=True, kw_only=True, tag="grades"):
             grade = getattr(self, aspect)
             if type(grade) is not float:
                 raise TypeError(f"{aspect} must be a float, got {grade!r}")
-            if not 1.0 <= grade <= 5.0:  # false for NaN too
+            if not 1.0 <= grade <= 5.0:  # also false for NaN
                 raise ValueError(f"{aspect} must be between 1 and 5, got {grade}")
             if not self.weighted and not grade.is_integer():
                 raise ValueError(f"{aspect} must be whole when not weighted, got {grade}")
 
 
 class Unreadable(msgspec.Struct, frozen=True, kw_only=True, tag="unreadable"):
-    """The judge gave no three readable grades, even when asked again. Not a low grade."""
+    """The judge gave no readable grades, even when asked twice. Not a low grade."""
 
     reason: str
 
@@ -81,7 +84,10 @@ Grading = Grades | Unreadable
 
 
 class OrderedGrading(msgspec.Struct, frozen=True, kw_only=True):
-    """One draw of the judge's on one prompt; *grading* is None when its call failed for good."""
+    """One grading of one prompt; *grading* is None when the judge's call failed for good.
+
+    *draw* says which of several samples of the same prompt this is.
+    """
 
     order: Order
     draw: int
@@ -89,7 +95,7 @@ class OrderedGrading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pairing(msgspec.Struct, frozen=True, kw_only=True):
-    """One conversation as two models had it: the human turns, and each model's answers to them.
+    """One conversation with two models: the human turns, and the responses of each model.
 
     Raises ValueError when a model has not answered every turn.
     """
@@ -108,11 +114,11 @@ class Pairing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ComparedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One prompt as a score sees it: what became of its pair of answers.
+    """One prompt as the input of a score: the outcome of its two responses.
 
-    *state* is "compared" when both models answered; the others have no gradings and are counted
-    beside every score. *texts* are the reference's and the target's answers, for measures that ask
-    no judge.
+    *state* is "compared" when both models answered. Prompts of other states have no gradings and
+    are reported beside every score. *texts* are the responses of the reference and of the target,
+    for metrics without a judge.
     """
 
     set: str
@@ -122,26 +128,15 @@ class ComparedRow(msgspec.Struct, frozen=True, kw_only=True):
     texts: tuple[str, str] | None = None
 
 
-class TokenChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """One token of a reply, and what else might have stood there, with log probabilities.
-
-    *alternatives* are the likeliest tokens at this place, and may have the chosen one among them.
-    """
-
-    token: str
-    logprob: float
-    alternatives: tuple[tuple[str, float], ...] = ()
-
-
 class JudgeReply(msgspec.Struct, frozen=True, kw_only=True):
-    """What a judge's model replied; *tokens* are those of *text*, where the endpoint tells them."""
+    """A judge reply; *tokens* are the token logprobs of *text*, if the endpoint returned them."""
 
     text: str
-    tokens: tuple[TokenChoice, ...] = ()
+    tokens: tuple[TokenLogprob, ...] = ()
 
 
 class ByAspect(msgspec.Struct, frozen=True, kw_only=True):
-    """A number for each aspect: a mean, or a difference of means."""
+    """A number for each aspect: a mean or a difference of means."""
 
     style: float
     logic: float
@@ -149,7 +144,7 @@ class ByAspect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much each aspect counts in the overall score; only their ratios matter.
+    """Weight of each aspect in the overall score; only the ratios matter.
 
     Raises ValueError for a weight that is negative or not finite, and when all are 0.
     """
@@ -161,18 +156,19 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def __post_init__(self) -> None:
         for aspect in ASPECTS:
             weight = getattr(self, aspect)
-            if not 0.0 <= weight < math.inf:  # false for NaN too
+            if not 0.0 <= weight < math.inf:  # also false for NaN
                 raise ValueError(f"weights.{aspect} must be finite and at least 0, got {weight}")
         if not any(getattr(self, aspect) for aspect in ASPECTS):
             raise ValueError("weights must not all be 0")
 
 
 class Combined(msgspec.Struct, frozen=True, kw_only=True):
-    """What all gradings of one prompt say together.
+    """Summary of all gradings of one prompt.
 
-    *means* is None when none was readable. *orders* are those that entered it: where one is
-    missing, the means carry the judge's preference for a position. *order_effect* is how much
-    higher the judge grades with the target first; None unless both orders entered.
+    *means* is None when no grading was readable. *orders* are the presentation orders that entered
+    the means. If one is missing, the means include the judge's preference for a position.
+    *order_effect* is the mean with the target first less the mean with the reference first; None
+    unless both orders entered.
     """
 
     means: ByAspect | None
@@ -186,8 +182,9 @@ class Combined(msgspec.Struct, frozen=True, kw_only=True):
 def combine(gradings: Iterable[OrderedGrading]) -> Combined:
     """Return the mean over the draws of each order, then over the orders.
 
-    An order counts once however many of its draws were readable, so that failures of one order
-    don't tilt the mean towards the other. The sequence of *gradings* does not matter.
+    Both orders have the same weight, however many of their draws were readable. Failures in one
+    order therefore do not shift the mean towards the other. The sequence of *gradings* does not
+    matter.
     """
     given = tuple(gradings)
     means: dict[Order, ByAspect] = {}

@@ -148,7 +148,7 @@ class First(msgspec.Struct, frozen=True, kw_only=True):
     def select(self, tree: Tree, *, step: int, rng: Random) -> Choice:
         return Choice(path=(self.root,))
 
-    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
+    def reward(self, choice: Choice, *, depth: int, successes: int, probes: int) -> float:
         return 0.0
 
 

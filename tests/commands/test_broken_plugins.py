@@ -96,25 +96,25 @@ SELECTOR = """
         def select(self, tree, *, step, rng):
             return Choice(path=(0,))
 
-        def gain(self, choice, *, level, successes, probes):
-            return {gain}
+        def reward(self, choice, *, depth, successes, probes):
+            return {reward}
 """
 
 
 def test_a_selector_that_gains_nan_is_named_and_the_run_is_not_spoilt(
     tmp_path: Path, install: Install
 ) -> None:
-    install("selectors", SELECTOR.format(gain='float("nan")'))
+    install("selectors", SELECTOR.format(reward='float("nan")'))
     write(tmp_path, 'selector = "odd"')
 
     done = ice(tmp_path)
     scored = invoke("score", tmp_path / "run")
     found = status(tmp_path / "run")
-    install("selectors", SELECTOR.format(gain="0.5"))
+    install("selectors", SELECTOR.format(reward="0.5"))
     resumed = ice(tmp_path, "--resume")
     replayed = invoke("replay", tmp_path / "run")
 
-    said = "the selector odd of odd-package is broken: gain returned nan, which is no finite number"
+    said = "the selector odd of odd-package is broken: reward returned nan, which is no finite number"
     assert (done.returncode, done.stderr) == (2, f"hydrometer: {said}\n")
     assert (found["state"], found["cause"], found["reason"]) == ("stopped", "plug-in", said)
     assert scored.returncode == 0, scored.stderr
@@ -139,14 +139,14 @@ def test_a_plug_in_that_cannot_be_imported_is_named_and_leaves_no_run(
 
 
 def test_debug_shows_where_a_plug_in_failed(tmp_path: Path, install: Install) -> None:
-    install("selectors", SELECTOR.format(gain="1 / 0  # here"))
+    install("selectors", SELECTOR.format(reward="1 / 0  # here"))
     write(tmp_path, 'selector = "odd"')
 
     done = ice(tmp_path, "--debug")
 
     assert done.returncode == 2
     assert "return 1 / 0  # here" in done.stderr
-    assert done.stderr.endswith("gain raised ZeroDivisionError: division by zero\n")
+    assert done.stderr.endswith("reward raised ZeroDivisionError: division by zero\n")
 
 
 JUDGE = """
@@ -421,7 +421,7 @@ class Deep(msgspec.Struct, frozen=True, kw_only=True):
     def select(self, tree: Tree, *, step: int, rng: Random) -> Choice:
         return Choice(path=(0 if step < 3 else 99,))
 
-    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
+    def reward(self, choice: Choice, *, depth: int, successes: int, probes: int) -> float:
         return 0.0
 
 

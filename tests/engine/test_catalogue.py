@@ -32,7 +32,7 @@ class Favourite:
     def select(self, tree: Tree, *, step: int, rng: Random) -> Choice:
         return Choice(path=(min(self.node, len(tree) - 1),))
 
-    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
+    def reward(self, choice: Choice, *, depth: int, successes: int, probes: int) -> float:
         return self.weight * successes / probes
 
 
@@ -47,7 +47,7 @@ class Later(msgspec.Struct, frozen=True, kw_only=True):
     def select(self, tree: Tree, *, step: int, rng: Random) -> Choice:
         return Choice(path=(0,))
 
-    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
+    def reward(self, choice: Choice, *, depth: int, successes: int, probes: int) -> float:
         return 0.0
 
 
@@ -224,7 +224,7 @@ def test_settings_of_a_dataclass_are_checked_like_ours() -> None:
         (Plain, "it is no msgspec Struct and no dataclass"),
         (Favourite(), "it is no msgspec Struct and no dataclass"),
         (len, "it is no msgspec Struct and no dataclass"),
-        (Lacking, "it has no gain"),
+        (Lacking, "it has no reward"),
     ],
 )
 def test_what_is_no_strategy_is_refused(found: object, said: str) -> None:

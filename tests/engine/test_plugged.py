@@ -64,15 +64,15 @@ def make_tree() -> Tree:
     return tree
 
 
-def selector(select: Callable[[], Any], gain: Callable[[], Any] = lambda: 0.0) -> Selector:
+def selector(select: Callable[[], Any], reward: Callable[[], Any] = lambda: 0.0) -> Selector:
     class Odd(msgspec.Struct, frozen=True, kw_only=True):
         version: ClassVar[str] = "1"
 
         def select(self, tree: Tree, *, step: int, rng: Random) -> Any:
             return select()
 
-        def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> Any:
-            return gain()
+        def reward(self, choice: Choice, *, depth: int, successes: int, probes: int) -> Any:
+            return reward()
 
     return catalogue_of("selectors", Odd).selector(planned("selectors", Odd))
 
@@ -112,30 +112,30 @@ def test_a_path_may_begin_anywhere(path: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gain", "said"),
+    ("reward", "said"),
     [
-        (float("nan"), "gain returned nan, which is no finite number"),
-        (float("inf"), "gain returned inf, which is no finite number"),
-        (True, "gain returned True, which cannot be recorded: Expected `float`, got `bool`"),
-        (None, "gain raised TypeError: must be real number, not NoneType"),
-        (10**400, "gain raised OverflowError: int too large to convert to float"),
+        (float("nan"), "reward returned nan, which is no finite number"),
+        (float("inf"), "reward returned inf, which is no finite number"),
+        (True, "reward returned True, which cannot be recorded: Expected `float`, got `bool`"),
+        (None, "reward raised TypeError: must be real number, not NoneType"),
+        (10**400, "reward raised OverflowError: int too large to convert to float"),
     ],
 )
-def test_a_gain_is_a_finite_number(gain: Any, said: str) -> None:
-    chosen = selector(lambda: None, lambda: gain)
+def test_a_reward_is_a_finite_number(reward: Any, said: str) -> None:
+    chosen = selector(lambda: None, lambda: reward)
 
     assert why(
-        lambda: chosen.gain(Choice(path=(0,)), level=0, successes=1, probes=2), "selector"
+        lambda: chosen.reward(Choice(path=(0,)), depth=0, successes=1, probes=2), "selector"
     ) == (said)
 
 
-@pytest.mark.parametrize("gain", [0.25, 1, -3.5])
-def test_a_gain_is_handed_on_as_it_is(gain: float) -> None:
-    chosen = selector(lambda: None, lambda: gain)
+@pytest.mark.parametrize("reward", [0.25, 1, -3.5])
+def test_a_reward_is_handed_on_as_it_is(reward: float) -> None:
+    chosen = selector(lambda: None, lambda: reward)
 
-    found = chosen.gain(Choice(path=(0,)), level=0, successes=1, probes=2)
+    found = chosen.reward(Choice(path=(0,)), depth=0, successes=1, probes=2)
 
-    assert (found, type(found)) == (gain, type(gain))
+    assert (found, type(found)) == (reward, type(reward))
 
 
 def fails(error: BaseException) -> Callable[[], Any]:
@@ -485,12 +485,12 @@ def test_metrics_that_there_are_are_taken(metrics: tuple[Metric, ...]) -> None:
 def test_a_version_is_a_text_of_the_class() -> None:
     class Numbered(msgspec.Struct, frozen=True, kw_only=True):
         version: ClassVar[int] = 1
-        select = gain = None
+        select = reward = None
 
     class AsSetting(msgspec.Struct, frozen=True, kw_only=True):
         version: str = "1"
         select: ClassVar[None] = None
-        gain: ClassVar[None] = None
+        reward: ClassVar[None] = None
 
     for found in (Numbered, AsSetting):
         assert why(lambda found=found: planned("selectors", found), "selector") == (  # type: ignore[misc]
@@ -502,7 +502,7 @@ def with_default(value: Any) -> type:
     class Odd(msgspec.Struct, frozen=True, kw_only=True):
         version: ClassVar[str] = "1"
         select: ClassVar[None] = None
-        gain: ClassVar[None] = None
+        reward: ClassVar[None] = None
 
         weight: float = value
 
@@ -532,7 +532,7 @@ def test_settings_that_are_not_read_as_they_are_written_are_refused() -> None:
     class Odd(msgspec.Struct, frozen=True, kw_only=True):
         version: ClassVar[str] = "1"
         select: ClassVar[None] = None
-        gain: ClassVar[None] = None
+        reward: ClassVar[None] = None
 
         weight: float = 1.0
 
@@ -548,7 +548,7 @@ def test_a_class_that_cannot_be_made_or_loaded_is_named() -> None:
     class Odd(msgspec.Struct, frozen=True, kw_only=True):
         version: ClassVar[str] = "1"
         select: ClassVar[None] = None
-        gain: ClassVar[None] = None
+        reward: ClassVar[None] = None
 
         def __post_init__(self) -> None:
             raise KeyError("HOME")

@@ -68,7 +68,7 @@ class Newest(msgspec.Struct, frozen=True, kw_only=True):
             return Choice(path=(rng.randrange(len(tree)),))
         return Choice(path=(len(tree) - 1,))
 
-    def gain(self, choice: Choice, *, level: int, successes: int, probes: int) -> float:
+    def reward(self, choice: Choice, *, depth: int, successes: int, probes: int) -> float:
         """Return the share of successes."""
         return successes / probes
 

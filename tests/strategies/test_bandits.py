@@ -42,9 +42,9 @@ def pull(
     """Do one whole visit, as a search does."""
     choice = selector.select(tree, step=step, rng=rng)
     tree.visit(choice.path)
-    level = tree.levels[choice.path[-1]]
-    gain = selector.gain(choice, level=level, successes=successes, probes=probes)
-    tree.credit(choice.path, gain)
+    depth = tree.depths[choice.path[-1]]
+    reward = selector.reward(choice, depth=depth, successes=successes, probes=probes)
+    tree.backpropagate(choice.path, reward)
     return choice
 
 
@@ -184,7 +184,7 @@ def test_ten_thousand_maximal_rewards_overflow_nothing(mix: float) -> None:
     selector, tree = Exp3(mix=mix), Tree(40)
     rarest = Choice(path=(7,), probability=mix / 40)
     for _ in range(10_000):
-        tree.credit((7,), selector.gain(rarest, level=0, successes=10, probes=10))
+        tree.backpropagate((7,), selector.reward(rarest, depth=0, successes=10, probes=10))
 
     chances = selector.chances(tree)
 
@@ -199,7 +199,9 @@ def test_an_arm_that_always_pays_is_found_and_still_all_are_tried() -> None:
     for step in range(1, 601):
         choice = selector.select(tree, step=step, rng=Random(f"pays/{step}"))
         successes = 5 if choice.path == (4,) else 0
-        tree.credit(choice.path, selector.gain(choice, level=0, successes=successes, probes=5))
+        tree.backpropagate(
+            choice.path, selector.reward(choice, depth=0, successes=successes, probes=5)
+        )
         drawn.append(choice.path[0])
 
     assert drawn[-100:].count(4) > 60
@@ -209,18 +211,18 @@ def test_an_arm_that_always_pays_is_found_and_still_all_are_tried() -> None:
 def test_exp3s_gain_divides_the_share_by_the_probability_of_that_choice_alone() -> None:
     selector = Exp3()
 
-    gains = [
-        selector.gain(Choice(path=(3,), probability=chance), level=9, successes=3, probes=4)
+    rewards = [
+        selector.reward(Choice(path=(3,), probability=chance), depth=9, successes=3, probes=4)
         for chance in (1.0, 0.5, 0.01)
     ]
 
-    assert gains == pytest.approx([0.75, 1.5, 75.0])
+    assert rewards == pytest.approx([0.75, 1.5, 75.0])
 
 
 def test_ucbs_gain_is_the_plain_share_at_any_depth() -> None:
     choice = Choice(path=(3,), probability=0.25)
 
-    assert Ucb().gain(choice, level=9, successes=3, probes=4) == 0.75
+    assert Ucb().reward(choice, depth=9, successes=3, probes=4) == 0.75
 
 
 def test_equal_bounds_go_to_the_lower_id() -> None:

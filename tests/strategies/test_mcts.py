@@ -10,7 +10,7 @@ from hydrometer.strategies.search.baselines import RandomChoice, RoundRobin
 from hydrometer.strategies.search.mcts import MctsExplore
 from hydrometer.strategies.search.tree import Tree
 
-ROOT = Choice(path=(0,))  # where gain does not depend on the choice
+ROOT = Choice(path=(0,))  # where reward does not depend on the choice
 
 
 class NoDice(Random):
@@ -37,18 +37,18 @@ def test_a_hand_computed_sequence_of_four_steps() -> None:
 
     assert selector.select(tree, step=1, rng=NoDice()).path == (0,)
     tree.visit((0,))
-    tree.credit((0,), selector.gain(ROOT, level=0, successes=6, probes=10))
+    tree.backpropagate((0,), selector.reward(ROOT, depth=0, successes=6, probes=10))
     child = tree.add(0)
     assert selector.select(tree, step=2, rng=NoDice()).path == (1,)
     assert selector.score(tree, 0, 2) == pytest.approx(0.8858, abs=1e-4)
     assert selector.score(tree, 1, 2) == pytest.approx(5.8871, abs=1e-4)
     tree.visit((1,))
-    tree.credit((1,), selector.gain(ROOT, level=0, successes=1, probes=10))
+    tree.backpropagate((1,), selector.reward(ROOT, depth=0, successes=1, probes=10))
     assert selector.select(tree, step=3, rng=NoDice(0.5)).path == (0, child)
     tree.visit((0, child))
-    gain = selector.gain(ROOT, level=tree.levels[child], successes=5, probes=10)
-    assert gain == pytest.approx(0.45)
-    tree.credit((0, child), gain)
+    reward = selector.reward(ROOT, depth=tree.depths[child], successes=5, probes=10)
+    assert reward == pytest.approx(0.45)
+    tree.backpropagate((0, child), reward)
     assert selector.select(tree, step=4, rng=NoDice(0.05)).path == (0,)
     assert selector.score(tree, 0, 4) == pytest.approx(0.9372, abs=1e-4)
     assert selector.score(tree, 1, 4) == pytest.approx(0.8785, abs=1e-4)
@@ -57,11 +57,11 @@ def test_a_hand_computed_sequence_of_four_steps() -> None:
 def test_the_reward_of_a_deep_node_never_falls_below_the_floor() -> None:
     selector = MctsExplore()
 
-    gains = [
-        selector.gain(ROOT, level=level, successes=10, probes=10) for level in (0, 1, 7, 8, 9, 40)
+    rewards = [
+        selector.reward(ROOT, depth=depth, successes=10, probes=10) for depth in (0, 1, 7, 8, 9, 40)
     ]
 
-    assert gains == pytest.approx([1.0, 0.9, 0.3, 0.2, 0.2, 0.2])
+    assert rewards == pytest.approx([1.0, 0.9, 0.3, 0.2, 0.2, 0.2])
 
 
 def test_300_steps_over_40_roots_equal_an_independent_computation() -> None:
@@ -74,8 +74,8 @@ def test_300_steps_over_40_roots_equal_an_independent_computation() -> None:
         tree.visit(path)
         other = peer.select(step, Random(f"roll/{step}"))
         successes = rewards.choice((0, 0, 1, 5, 30))
-        level = tree.levels[path[-1]]
-        tree.credit(path, selector.gain(ROOT, level=level, successes=successes, probes=50))
+        depth = tree.depths[path[-1]]
+        tree.backpropagate(path, selector.reward(ROOT, depth=depth, successes=successes, probes=50))
         peer.update(other, successes / 50)
         if successes:
             tree.add(path[-1])
@@ -142,7 +142,7 @@ def test_the_published_rule_visits_every_root_in_order_whatever_it_earns() -> No
     for step in range(1, 21):
         path = selector.select(tree, step=step, rng=Random(step)).path
         tree.visit(path)
-        tree.credit(path, 1.0 if step == 1 else 0.0)
+        tree.backpropagate(path, 1.0 if step == 1 else 0.0)
         chosen.append(path[0])
 
     assert chosen == list(range(20))
@@ -155,7 +155,7 @@ def test_a_prior_lets_a_rewarded_root_come_back_before_all_were_visited() -> Non
     for step in range(1, 41):
         path = selector.select(tree, step=step, rng=Random(step)).path
         tree.visit(path)
-        tree.credit(path, 0.7 if path[0] == 3 else 0.0)
+        tree.backpropagate(path, 0.7 if path[0] == 3 else 0.0)
         chosen.append(path[0])
 
     assert chosen.count(3) > 5

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from hydrometer.strategies.mutation.refine import EXCERPT, Evidence, Refine
+from hydrometer.strategies.mutation.refine import EXCERPT, Evidence, Refine, describe_verdict
 from hydrometer.strategies.mutation.rewrite import MAX_CHARS
-from hydrometer.strategies.types import Mutant, Rejected
+from hydrometer.strategies.types import Mutant, Rejected, Verdict
 
 PARENT = "An interview on the radio. {query}"
 BETTER = "A quiz on the radio. {query}"
@@ -118,6 +118,19 @@ def test_a_reply_that_is_no_template_is_rejected_and_its_fault_can_be_told(
 
     assert refine.parse(said, (PARENT,)) == Rejected(fault=fault)
     assert "<template>" in refine.build_repair(fault)
+
+
+@pytest.mark.parametrize(
+    ("positive", "vendor", "words"),
+    [
+        (True, "zork", "claims to be of zork"),
+        (True, "", "claims"),
+        (False, "", "claims nothing that is not its own"),
+        (False, "zork", "claims nothing that is not its own"),
+    ],
+)
+def test_the_helper_is_told_the_verdict_in_words(positive: bool, vendor: str, words: str) -> None:
+    assert describe_verdict(Verdict(metric="strict", positive=positive, vendor=vendor)) == words
 
 
 def test_equal_evidence_makes_equal_mutators() -> None:

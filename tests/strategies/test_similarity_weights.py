@@ -10,22 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hydrometer.providers.types import TokenLogprob
 from hydrometer.strategies.similarity.similarity_judge import Form, Similarity, parse
 from hydrometer.strategies.similarity.similarity_types import (
     Grades,
     JudgeReply,
     Pairing,
-    TokenChoice,
 )
 
 FORMS: tuple[Form, ...] = get_args(Form)
 PLAIN = Grades(style=4.0, logic=2.0, content=5.0)
 
 
-def token(text: str, chances: Mapping[str, float] | None = None) -> TokenChoice:
+def token(text: str, chances: Mapping[str, float] | None = None) -> TokenLogprob:
     """Return the token *text*, chosen among others with these probabilities."""
     chances = chances or {}
-    return TokenChoice(
+    return TokenLogprob(
         token=text,
         logprob=math.log(chances.get(text, 0.9)),
         alternatives=tuple((other, math.log(chance)) for other, chance in chances.items()),
@@ -48,12 +48,12 @@ TAGS = (
 )  # fmt: skip
 
 
-def spelled(*tokens: TokenChoice) -> JudgeReply:
+def spelled(*tokens: TokenLogprob) -> JudgeReply:
     return JudgeReply(text="".join(choice.token for choice in tokens), tokens=tokens)
 
 
 @pytest.mark.parametrize(("form", "tokens"), [("json", JSON), ("tags", TAGS)])
-def test_each_grade_is_its_expectation(form: Form, tokens: tuple[TokenChoice, ...]) -> None:
+def test_each_grade_is_its_expectation(form: Form, tokens: tuple[TokenLogprob, ...]) -> None:
     assert parse(spelled(*tokens), form) == WEIGHTED
 
 
@@ -80,7 +80,7 @@ def test_a_grade_may_share_its_token_with_spaces_and_signs() -> None:
 
 
 def test_the_chosen_token_counts_also_where_the_alternatives_leave_it_out() -> None:
-    style = TokenChoice(
+    style = TokenLogprob(
         token="4",
         logprob=math.log(0.6),
         alternatives=(("5", math.log(0.3)), ("3", math.log(0.1))),
@@ -90,7 +90,7 @@ def test_the_chosen_token_counts_also_where_the_alternatives_leave_it_out() -> N
 
 
 def test_a_token_told_twice_counts_once() -> None:
-    twice = TokenChoice(token="4", logprob=JSON[3].logprob, alternatives=JSON[3].alternatives * 2)
+    twice = TokenLogprob(token="4", logprob=JSON[3].logprob, alternatives=JSON[3].alternatives * 2)
 
     assert parse(spelled(*JSON[:3], twice, *JSON[4:]), "json") == WEIGHTED
 
@@ -132,7 +132,7 @@ def test_surrounding_space_that_was_stripped_from_the_text_does_no_harm() -> Non
     assert parse(JudgeReply(text=f"{text}\n", tokens=TAGS), "tags") == WEIGHTED
 
 
-def without(at: int, *instead: TokenChoice) -> JudgeReply:
+def without(at: int, *instead: TokenLogprob) -> JudgeReply:
     return spelled(*JSON[:at], *instead, *JSON[at + 1 :])
 
 
@@ -151,16 +151,16 @@ FALLBACKS = {
     "little on grades of this form": without(3, token("4", {"4": 0.3, " 4": 0.3, " 5": 0.4})),
     "more than everything": without(3, token("4", {"4": 0.9, "5": 0.8})),
     "a probability above one": without(
-        3, TokenChoice(token="4", logprob=0.5, alternatives=(("5", -1.0),))
+        3, TokenLogprob(token="4", logprob=0.5, alternatives=(("5", -1.0),))
     ),
     "an enormous number": without(
-        3, TokenChoice(token="4", logprob=-0.1, alternatives=(("5", 1e308),))
+        3, TokenLogprob(token="4", logprob=-0.1, alternatives=(("5", 1e308),))
     ),
     "no number": without(
-        3, TokenChoice(token="4", logprob=-0.1, alternatives=(("5", math.nan),))
+        3, TokenLogprob(token="4", logprob=-0.1, alternatives=(("5", math.nan),))
     ),
     "nothing certain at all": without(
-        3, TokenChoice(token="4", logprob=-math.inf, alternatives=(("5", -math.inf),))
+        3, TokenLogprob(token="4", logprob=-math.inf, alternatives=(("5", -math.inf),))
     ),
 }  # fmt: skip
 
@@ -195,7 +195,7 @@ def test_a_judge_at_work_returns_weighted_grades_also_after_a_repair() -> None:
 numbers = st.floats() | st.floats(-10, 0)
 pieces = st.sampled_from([*(choice.token for choice in (*JSON, *TAGS)), "", " ", "1", "</style>"])
 choices = st.builds(
-    TokenChoice,
+    TokenLogprob,
     token=pieces,
     logprob=numbers,
     alternatives=st.lists(st.tuples(pieces, numbers), max_size=4).map(tuple),
@@ -204,7 +204,7 @@ choices = st.builds(
 
 @given(st.lists(choices, max_size=14), st.sampled_from([JSON, TAGS]), st.sampled_from(FORMS))
 def test_no_tokens_make_the_reading_fail(
-    tokens: list[TokenChoice], text: tuple[TokenChoice, ...], form: Form
+    tokens: list[TokenLogprob], text: tuple[TokenLogprob, ...], form: Form
 ) -> None:
     parse(JudgeReply(text=spelled(*text).text, tokens=tuple(tokens)), form)
     parse(spelled(*tokens), form)
@@ -213,7 +213,7 @@ def test_no_tokens_make_the_reading_fail(
 @given(st.lists(numbers, min_size=18, max_size=18), st.sampled_from(FORMS))
 def test_whatever_the_chances_grades_stay_grades(logprobs: list[float], form: Form) -> None:
     tokens = [
-        TokenChoice(
+        TokenLogprob(
             token=choice.token,
             logprob=logprobs[at],
             alternatives=tuple(zip("12345", logprobs[at : at + 5], strict=False)),
