@@ -20,7 +20,7 @@ from ..report.tables.formats import to_json
 from ..scoring.identity_scores import IdentityScore, score_table
 from ..scoring.probe_table import ProbeTable
 from ..scoring.prompt_values import PromptValues, read_cosines, read_gradings, read_texts
-from ..scoring.similarity_scores import SimilarityScore, score_readings
+from ..scoring.similarity_scores import SimilarityScore, score_prompts
 from ..scoring.text_metrics import VERSION as LIKENESS_VERSION
 from ..strategies.types import Metric, ProbeRow
 
@@ -85,7 +85,7 @@ def _score_similarity(run: Path, plan: RsePlan) -> tuple[SimilarityScore, ...]:
         pairs: PromptValues, own: PromptValues, judge: PlannedModel | None, version: str
     ) -> tuple[SimilarityScore, ...]:
         models = [*sides, *(() if judge is None else (judge,))]
-        return score_readings(
+        return score_prompts(
             pairs,
             run=run.resolve().name,
             target=plan.target.name,

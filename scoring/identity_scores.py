@@ -1,4 +1,8 @@
-"""One line of a result: a share of positives with everything it needs to be believed."""
+"""Identity scores: the share of positive verdicts, with intervals, counts and flags.
+
+A score contains everything that is needed to judge how far to trust it: how many probes are missing
+and why, bounds for the missing ones, and intervals that respect the shared templates and questions.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import numpy as np
 from ..strategies.types import Metric
 from .intervals import cgm_interval, pigeonhole_bootstrap, wilson
 from .probe_table import METRICS, Counts, ProbeTable
+from .thresholds import FEW_OUTCOMES, MISSING_SHARE, RunState
 
 ScoreKind = Literal["ice", "panel"]
 IdentityFlag = Literal[
@@ -24,29 +29,26 @@ IdentityFlag = Literal[
     "changed-model",
 ]
 
-FEW = 8  # below this many, percentiles of resampled rows say more about luck than about the model
-MISSING_SHARE = 0.05
-
-# Flags under which the resampled interval alone is not to be trusted.
+# With one of these flags the resampled interval alone is unreliable.
 _FRAGILE: frozenset[IdentityFlag] = frozenset(
     {"one-template", "one-question", "few-positives", "few-negatives"}
 )
 
 
 class IdentityScore(msgspec.Struct, frozen=True, kw_only=True):
-    """What one judge found in one run for one metric.
+    """Result of one judge on one run for one metric.
 
     *rate* is positives / judged. *low* and *high* are its 95% interval, resampled over templates
-    and questions (the pigeonhole bootstrap). Where a flag says that there is too little to
-    resample (few positives or negatives, one template or question), they are widened to hold
-    Wilson's interval too, so that they never claim more than independent rows would. *naive* is
-    Wilson's interval for independent rows, *analytic* the two-way variance on the logit scale,
-    absent where that is not defined.
+    and questions (the pigeonhole bootstrap). If a flag says that there is too little to resample
+    (few positives or negatives, one template or question), they are widened to include Wilson's
+    interval, so that they are never narrower than for independent rows. *naive* is Wilson's
+    interval, which assumes independent rows. *analytic* uses the two-way variance on the logit
+    scale; it is None where that variance is not defined.
 
-    *best* and *worst* are the rates over all probes if none, or all, of the missing ones were
-    positive. *unread* ones came after a later judge's reading, or were lost from its layer.
-    *templates* and *questions* count those with a judged probe. Everything that is a share is None
-    when there is nothing to take it of.
+    *best* and *worst* are the rates over all probes if none, or all, of the missing probes were
+    positive. *unread* counts the probes without an entry in the layer of a later judge: probes
+    that were added afterwards, and entries that were lost. *templates* and *questions* count those
+    with a judged probe. A share is None when it would be a share of nothing.
     """
 
     run: str
@@ -77,19 +79,12 @@ class IdentityScore(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def missing(self) -> int:
-        """Probes of which nobody can say whether they are positive."""
+        """The number of probes without a readable verdict."""
         return self.failed + self.refused + self.truncated + self.unparsed + self.unread
 
 
-class _State(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a run beside its rows."""
-
-    finished: bool
-    changed: bool
-
-
 class _Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of a score that has to be computed; its fields are named as the score's."""
+    """The computed part of a score; its fields have the names of the score's fields."""
 
     rate: float | None
     low: float | None
@@ -118,15 +113,14 @@ def score_table(
     finished: bool = True,
     changed: bool = False,
 ) -> tuple[IdentityScore, ...]:
-    """Return a score for each metric that the table knows, the widest metric first.
+    """Return a score for each metric in the table, the broadest metric first.
 
-    *metrics* names those to score even if no row has an opinion on them: without it, a run of
-    which every probe failed would have no scores at all, instead of scores that say so.
-    Scores of a run that is not *finished*, or of which a model *changed* its id on the way, are
-    flagged. All metrics see the same resampled templates and questions.
+    *metrics* are scored even if no row has an opinion on them: a run whose probes all failed then
+    has scores that say so. Scores are flagged if the run is not *finished*, or if a model *changed*
+    its id during the run. All metrics use the same resampled templates and questions.
     """
     known = {*table.metrics, *metrics}
-    state = _State(finished=finished, changed=changed)
+    state = RunState(finished=finished, changed=changed)
     return tuple(
         IdentityScore(
             run=run,
@@ -143,7 +137,7 @@ def score_table(
     )
 
 
-def _estimate(table: ProbeTable, metric: Metric, seed: int, state: _State) -> _Estimate:
+def _estimate(table: ProbeTable, metric: Metric, seed: int, state: RunState) -> _Estimate:
     counts = table.counts(metric)
     positives, judged = table.cells(metric)
     templates = int(np.count_nonzero(judged.any(axis=1)))
@@ -152,7 +146,7 @@ def _estimate(table: ProbeTable, metric: Metric, seed: int, state: _State) -> _E
     main = naive = analytic = None
     if counts.judged:
         naive = wilson(counts.positives, counts.judged)
-        # A run's seed may be negative, numpy's may not.
+        # The seed of a run may be negative, a seed of numpy may not.
         main = pigeonhole_bootstrap(positives, judged, seed=seed % (1 << 64))
         if not _FRAGILE.isdisjoint(flags):
             main = main.hull(naive)
@@ -177,21 +171,21 @@ def _estimate(table: ProbeTable, metric: Metric, seed: int, state: _State) -> _E
 
 
 def _flags(
-    counts: Counts, templates: int, questions: int, state: _State
+    counts: Counts, templates: int, questions: int, state: RunState
 ) -> tuple[IdentityFlag, ...]:
     some = counts.judged > 0
     raised: dict[IdentityFlag, bool] = {
         "nothing-judged": not some,
         "one-template": some and templates == 1,
         "one-question": some and questions == 1,
-        "few-positives": some and counts.positives < FEW,
-        "few-negatives": some and counts.judged - counts.positives < FEW,
+        "few-positives": some and counts.positives < FEW_OUTCOMES,
+        "few-negatives": some and counts.judged - counts.positives < FEW_OUTCOMES,
         "missing-data": counts.missing > MISSING_SHARE * counts.probes,
         "partial-layer": counts.unread > 0,
         "unfinished": not state.finished,
         "changed-model": state.changed,
     }
-    return tuple(flag for flag, up in raised.items() if up)
+    return tuple(flag for flag, is_raised in raised.items() if is_raised)
 
 
 def _share(part: int, whole: int) -> float | None:

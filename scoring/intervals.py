@@ -1,11 +1,13 @@
-"""Intervals for a share of positives whose rows share templates and questions.
+"""Confidence intervals for a share of positives whose rows share templates and questions.
 
-Rows of one template succeed or fail together, and so do rows of one question, so the rows of a
-run are worth far fewer independent ones. Two intervals respect that; Wilson's does not, and is
-there to show what ignoring it would claim.
+Rows of one template tend to succeed or fail together, and so do rows of one question. The rows of a
+run therefore carry less information than as many independent rows. The pigeonhole bootstrap and the
+two-way variance respect that. Wilson's interval assumes independent rows and is there for
+comparison.
 
-Both take the *positives* and the *judged* rows per cell, templates down and questions across.
-Templates and questions without any judged row say nothing and are left out first.
+The first two take the numbers of *positives* and of *judged* rows per cell, as T x Q arrays with
+templates as rows and questions as columns. Templates and questions without a judged row are left
+out.
 """
 
 from __future__ import annotations
@@ -20,28 +22,28 @@ import numpy.typing as npt
 from .probe_table import IntArray
 from .student import t_quantile
 
-_CHUNK = 1 << 20  # resampled templates held at a time: four arrays of 8 MiB
+_CHUNK = 1 << 20  # resampled templates in memory at a time: four arrays of 8 MiB
 
 
 class Interval(NamedTuple):
-    """Where the true share lies, as far as these rows can tell."""
+    """A confidence interval for a share."""
 
     low: float
     high: float
 
     def around(self, rate: float) -> Interval:
-        """Return the interval cut to [0, 1] and stretched, where it must be, to hold *rate*."""
+        """Return the interval, cut to [0, 1] and extended if necessary to include *rate*."""
         return Interval(max(0.0, min(self.low, rate)), min(1.0, max(self.high, rate)))
 
     def hull(self, other: Interval) -> Interval:
-        """Return the smallest interval that holds both."""
+        """Return the smallest interval that includes both."""
         return Interval(min(self.low, other.low), max(self.high, other.high))
 
 
 def wilson(positives: int, judged: int, *, level: float = 0.95) -> Interval:
     """Return the score interval for *judged* independent rows (Wilson 1927).
 
-    The p that solve |p̂ - p| = z sqrt(p (1 - p) / n):
+    Its bounds are the two p that solve |p̂ - p| = z sqrt(p (1 - p) / n):
 
         (p̂ + z²/2n ± z sqrt(p̂ (1 - p̂) / n + z²/4n²)) / (1 + z²/n)
 
@@ -62,22 +64,22 @@ def pigeonhole_bootstrap(
 ) -> Interval:
     """Return the percentile interval of the pigeonhole bootstrap (Owen 2007).
 
-    Each draw resamples the T templates and, independently, the Q questions with replacement; a
-    cell weighs as often as its template and its question were drawn, together:
+    Each draw resamples the T templates and, independently, the Q questions with replacement. The
+    weight of a cell is the product of how often its template and its question were drawn:
 
         r* = Σ u_t v_q positives_tq / Σ u_t v_q judged_tq,   u ~ Mult(T, 1/T), v ~ Mult(Q, 1/Q)
 
-    It counts the noise of single cells three times, so on rows that are independent after all it
-    is up to 1.7 times too wide. A draw that hits no judged row has no share and is left out. With
-    one template (or question) only the other side is resampled.
+    It counts the noise of single cells three times, so for rows that are in fact independent it is
+    up to 1.7 times too wide. A draw without a judged row has no share and is left out. With one
+    template (or question) only the other side is resampled.
 
     A. B. Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1 (2007), 386-411.
     """
     positives, judged = _occupied(positives, judged)
     height, width = judged.shape
     both = np.hstack([positives, judged]).astype(np.float64)
-    # One stream a side: how many draws fit into a chunk must not change what is drawn. The
-    # products are sums of whole numbers, exact in floats, so no BLAS can change them either.
+    # One random stream for each side: the size of a chunk must not change what is drawn. The
+    # products are sums of whole numbers and exact in floats, so they do not depend on the BLAS.
     templates, questions = np.random.default_rng(seed).spawn(2)
     step = max(1, _CHUNK // max(height, width))
     shares = [
@@ -92,14 +94,15 @@ def pigeonhole_bootstrap(
 def cgm_interval(positives: IntArray, judged: IntArray, *, level: float = 0.95) -> Interval | None:
     """Return the analytic two-way interval, or None where its variance is not defined.
 
-    The residual e = positives - r judged is summed over templates, over questions and over cells,
-    and what the cells add is counted once, not twice (Cameron, Gelbach and Miller 2011):
+    The residual e = positives - r judged is summed over templates, over questions and over cells.
+    The variance of the cells is in both of the first two sums, so it is subtracted once (Cameron,
+    Gelbach and Miller 2011):
 
         V = (c_T Σ_t e_t.² + c_Q Σ_q e_.q² - c_TQ Σ_tq e_tq²) / judged²,   c_G = G / (G - 1)
 
-    That difference can fall below what independent cells would give; then theirs is used. The
-    interval is logit(r) ± t sqrt(V) / (r (1 - r)), mapped back, with t of min(T, Q) - 1 degrees of
-    freedom. None for one template, one question, or a share of exactly 0 or 1.
+    If that is less than the variance of independent cells, the latter is used. The interval is
+    logit(r) ± t sqrt(V) / (r (1 - r)), mapped back, with t of min(T, Q) - 1 degrees of freedom.
+    None for one template, one question, or a share of exactly 0 or 1.
 
     A. C. Cameron, J. B. Gelbach and D. L. Miller, "Robust inference with multiway clustering",
     Journal of Business and Economic Statistics 29 (2011), 238-249.
@@ -137,7 +140,10 @@ def _chunks(draws: int, step: int) -> list[int]:
 
 
 def _weights(rng: np.random.Generator, draws: int, size: int) -> npt.NDArray[np.float64]:
-    """Draw multinomial weights, one row a draw; counting indices is ten times the faster way."""
+    """Return multinomial weights, one row for each draw.
+
+    Counting drawn indices is ten times faster than ``rng.multinomial``.
+    """
     picks = rng.integers(size, size=(draws, size))
     picks += np.arange(draws)[:, np.newaxis] * size
     counts = np.bincount(picks.ravel(), minlength=draws * size)
@@ -156,10 +162,10 @@ def _shares(
 
 
 def _squares(sums: npt.NDArray[np.float64]) -> float:
-    """Sum the squares, with the correction for having G of them."""
+    """Return the sum of the G squares times G / (G - 1)."""
     return float(sums @ sums) * sums.size / (sums.size - 1)
 
 
 def _expit(x: float) -> float:
-    """Map a logit back; written so that no large *x* overflows."""
+    """Return the inverse of the logit, in a form that does not overflow for large *x*."""
     return 1 / (1 + exp(-x)) if x >= 0 else exp(x) / (1 + exp(x))

@@ -1,7 +1,8 @@
-"""Means over prompts, set by set and over the sets, with intervals that resample prompts.
+"""Means over prompts, for each prompt set and over the sets, with bootstrap intervals.
 
-A table is one matrix a set: prompts down, whatever was measured on them across, NaN where nothing
-was. All columns see the same resampled prompts, so that what is paired stays paired.
+A table has one matrix for each set: one row for each prompt, one column for each quantity, NaN
+where a quantity was not measured. All columns use the same resampled prompts, so paired columns
+stay paired.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ import numpy as np
 import numpy.typing as npt
 
 from .student import t_quantile
+from .thresholds import FEW_PROMPTS
 
 FloatArray = npt.NDArray[np.float64]
 Table = Mapping[str, FloatArray]
 
-OVER_SETS = "mean"  # stands where a set's name would
+OVER_SETS = "mean"  # stands in the place of a set's name
 DRAWS = 2000
-FEW = 20  # below this many prompts, percentiles of resampled ones are too narrow
 
-_CHUNK = 1 << 20  # resampled prompts held at a time: 8 MiB
+_CHUNK = 1 << 20  # resampled prompts in memory at a time: 8 MiB
 _GRID = 2.0**30
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """A mean over *n* prompts; *low* and *high* are its 95% interval, absent below two prompts."""
+    """A mean over *n* prompts; *low* and *high* are its 95% interval, None below two prompts."""
 
     n: int
     mean: float | None = None
@@ -36,25 +37,25 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
 
     def within(self, bottom: float, top: float) -> Estimate:
-        """Return the estimate with an interval that keeps to what is possible."""
+        """Return the estimate with its interval cut to [*bottom*, *top*]."""
         if self.low is None or self.high is None:
             return self
         low, high = max(bottom, self.low), min(top, self.high)
         return Estimate(n=self.n, mean=self.mean, low=low, high=high)
 
     @property
-    def beside_zero(self) -> bool:
+    def excludes_zero(self) -> bool:
         """Whether the interval excludes 0."""
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
 def estimate_means(table: Table, *, seed: int) -> dict[str, tuple[Estimate, ...]]:
-    """Return an estimate a column for each set, and under OVER_SETS for the mean of their means.
+    """Return one estimate for each column, for each set and under OVER_SETS for the mean over sets.
 
-    Sets weigh the same there, however many prompts they have, and a column that is empty in one of
-    them has no mean over them. Intervals are percentiles of 2000 resamplings, stratified by set.
-    Where a set has fewer than 20 prompts they are stretched to hold Student's interval too (over
-    sets: with the degrees of freedom of the smallest).
+    In the mean over the sets all sets have the same weight, however many prompts they have. A
+    column that is empty in one set has no mean over the sets. Intervals are percentiles of 2000
+    resamplings, stratified by set. If a set has fewer than 20 prompts, they are extended to include
+    Student's interval (over sets: with the degrees of freedom of the smallest set).
     """
     if OVER_SETS in table:
         raise ValueError(f"a prompt set cannot be called {OVER_SETS}")
@@ -77,24 +78,24 @@ def estimate_means(table: Table, *, seed: int) -> dict[str, tuple[Estimate, ...]
 
 
 def resample(table: Table, *, seed: int, draws: int = DRAWS) -> dict[str, FloatArray]:
-    """Return every column's mean in each of *draws* resamplings of each set's prompts.
+    """Return, for each set, the mean of every column in each of *draws* resamplings of its prompts.
 
-    NaN where a draw hit no prompt that has a value. A set's draws depend on *seed*, its name and
-    its number of prompts only.
+    A mean is NaN if the draw contains no prompt with a value. The draws of a set depend on *seed*,
+    its name and its number of prompts only.
     """
     return {name: _resample_set(matrix, _stream(seed, name), draws)
             for name, matrix in table.items()}  # fmt: skip
 
 
 def over_sets(means: Mapping[str, FloatArray]) -> FloatArray:
-    """Return the mean over the sets, draw by draw; they weigh the same."""
+    """Return the mean over the sets for each draw; all sets have the same weight."""
     total = sum(means.values(), start=np.zeros(1))
     overall: FloatArray = total / len(means)
     return overall
 
 
 def mean_over_sets(table: Table) -> tuple[float | None, ...]:
-    """Return every column's mean over the sets' means; None where a set has no value in it."""
+    """Return the mean over the sets for every column; None if a set has no value in it."""
     columns = [_columns(matrix) for matrix in table.values()]
     return tuple(
         fmean(fmean(part) for part in parts) if all(parts) else None
@@ -103,15 +104,15 @@ def mean_over_sets(table: Table) -> tuple[float | None, ...]:
 
 
 def _stream(seed: int, name: str) -> np.random.Generator:
-    # A run's seed may be negative, numpy's may not.
+    # The seed of a run may be negative, a seed of numpy may not.
     return np.random.default_rng([seed % (1 << 64), *name.encode()])
 
 
 def _resample_set(matrix: FloatArray, rng: np.random.Generator, draws: int) -> FloatArray:
-    """Weigh each prompt by how often it was drawn.
+    """Return the means of one set, with each prompt weighted by how often it was drawn.
 
-    Values are put on a grid of 2^-30 first: sums of such numbers are exact, so that no order in
-    which a matrix product adds them can change a score's last digit.
+    Values are first rounded to multiples of 2^-30. Sums of such numbers are exact, so the order in
+    which a matrix product adds them cannot change the last digit of a score.
     """
     size, width = matrix.shape
     if not size:
@@ -140,7 +141,7 @@ def _columns(matrix: FloatArray) -> list[list[float]]:
 
 
 def _estimate(parts: Sequence[Sequence[float]], resampled: FloatArray) -> Estimate:
-    """Estimate the mean of the means of *parts*, one a set."""
+    """Return the estimate of the mean of the means of *parts*, which has one item for each set."""
     sizes = [len(part) for part in parts]
     if not all(sizes):
         return Estimate(n=sum(sizes))
@@ -148,7 +149,7 @@ def _estimate(parts: Sequence[Sequence[float]], resampled: FloatArray) -> Estima
     if min(sizes) < 2:
         return Estimate(n=sum(sizes), mean=mean)
     low, high = (float(bound) for bound in np.nanquantile(resampled, [0.025, 0.975]))
-    if min(sizes) < FEW:
+    if min(sizes) < FEW_PROMPTS:
         spread = sqrt(fsum(variance(part) / len(part) for part in parts)) / len(parts)
         reach = t_quantile(0.975, min(sizes) - 1) * spread
         low, high = min(low, mean - reach), max(high, mean + reach)

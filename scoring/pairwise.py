@@ -1,4 +1,4 @@
-"""Which models of a group write alike: every pair's similarity, and the trees that it makes."""
+"""Pairwise similarity of a group of models: the matrix of all pairs, and two trees from it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ DRAWS = 1000
 
 
 class Kinship(msgspec.Struct, frozen=True, kw_only=True):
-    """How alike a group of models is by one metric, the mean over the sets, and its two trees.
+    """Pairwise similarity of a group of models by one metric (the mean over the sets).
 
-    The diagonal holds a model's resample ceiling where it was measured. There are no trees while a
-    pair is missing. *draws* resamplings of the prompts, the same for all pairs, gave the support.
-    *pairs* are the scores over the sets that the matrix is made of: judge, counts and intervals.
+    The diagonal has the resample ceiling of a model, if it was measured. If the value of a pair is
+    missing, there are no trees. The support of the splits comes from *draws* resamplings of the
+    prompts, the same for all pairs. *pairs* are the scores behind the matrix, with their judge,
+    counts and intervals.
     """
 
     metric: SimilarityMetric
@@ -41,10 +42,10 @@ def find_kinship(
     draws: int = DRAWS,
     scores: tuple[SimilarityScore, ...] = (),
 ) -> Kinship:
-    """Return matrix and trees of all models that *pairs* name, in the order of their names.
+    """Return the matrix and the trees of all models in *pairs*, in the order of their names.
 
-    *scores* of the pairs are handed on. A pair given both ways round is the mean of both; a model
-    paired with itself is its ceiling.
+    *scores* are the scores of the pairs; they are returned unchanged. If a pair is given in both
+    directions, its value is the mean of both. A model paired with itself is its resample ceiling.
     """
     names = tuple(sorted({name for pair in pairs for name in pair}))
     table = _table(pairs, metric)
@@ -80,9 +81,9 @@ def find_kinship(
 
 
 def _table(pairs: Mapping[Pair, PromptValues], metric: SimilarityMetric) -> dict[str, FloatArray]:
-    """Return the values of every pair on every prompt, a matrix a set."""
-    columns = [readings.values(metric) for readings in pairs.values()]
-    keys = sorted({(r.set, r.prompt) for readings in pairs.values() for r in readings.prompts})
+    """Return the values of every pair on every prompt, one matrix for each set."""
+    columns = [values.values(metric) for values in pairs.values()]
+    keys = sorted({(entry.set, entry.prompt) for v in pairs.values() for entry in v.prompts})
     rows: dict[str, list[list[float]]] = {}
     for key in keys:
         rows.setdefault(key[0], []).append([column.get(key, nan) for column in columns])
@@ -92,7 +93,7 @@ def _table(pairs: Mapping[Pair, PromptValues], metric: SimilarityMetric) -> dict
 def _matrix(
     names: tuple[str, ...], pairs: Iterable[Pair], values: Iterable[float | None]
 ) -> Matrix:
-    """Arrange one value a pair; None and NaN both say that there is none."""
+    """Return the matrix of one value for each pair; None and NaN both mean a missing value."""
     found: dict[Pair, list[float]] = {}
     for (first, second), value in zip(pairs, values, strict=True):
         if value is not None and not isnan(value):

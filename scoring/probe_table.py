@@ -1,4 +1,4 @@
-"""The verdicts of one judge on one run, as columns that arithmetic can work on."""
+"""Probe table: the verdicts of one judge on one run, as arrays."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ IntArray = npt.NDArray[np.int64]
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
-# What a row says of one metric, and what became of its probe: one byte each.
-_SILENT, _UNPARSED, _NEGATIVE, _POSITIVE = range(4)
+# Codes of one byte: the opinion of a row on one metric, and the state of its probe.
+_NO_OPINION, _UNPARSED, _NEGATIVE, _POSITIVE = range(4)
 _STATES = {"judged": 0, "failed": 1, "refused": 2, "truncated": 3, "unread": 4}
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """How all probes of a run divide for one metric; a probe is in exactly one of the last six.
+    """Numbers of probes of one run for one metric.
 
-    *positives* are among the *judged*.
+    Every probe is counted in exactly one of the last six fields. *positives* are among the
+    *judged*.
     """
 
     positives: int
@@ -37,21 +38,21 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def missing(self) -> int:
-        """Probes of which nobody can say whether they are positive."""
+        """The number of probes without a readable verdict."""
         return self.failed + self.refused + self.truncated + self.unparsed + self.unread
 
     @property
     def probes(self) -> int:
-        """All probes, whatever became of them."""
+        """The number of all probes."""
         return self.judged + self.missing
 
 
 class ProbeTable:
-    """Rows as arrays; the order in which they came is forgotten by everything it returns.
+    """The rows of a run as arrays; no result depends on the order of the rows.
 
-    A row counts as judged for a metric when it carries a readable verdict of that metric. A row
-    that was to be judged and carries no opinion of it counts as failed: the judge's call did.
-    Raises ValueError for a row that contradicts itself.
+    A row counts as judged for a metric if it has a readable verdict for that metric. A row in the
+    state "judged" without an opinion on the metric counts as failed, because the judge's call
+    failed. Raises ValueError for a row with contradictory facts.
     """
 
     def __init__(self, rows: Iterable[ProbeRow]) -> None:
@@ -62,11 +63,11 @@ class ProbeTable:
             questions.append(row.question)
             states.append(_STATES[row.state])
             for column in columns.values():
-                column.append(_SILENT)
+                column.append(_NO_OPINION)
             if row.opinions and row.state != "judged":
                 raise ValueError(f"row {number} is {row.state} and has opinions")
             for opinion in row.opinions:
-                if columns[opinion.metric][number] != _SILENT:
+                if columns[opinion.metric][number] != _NO_OPINION:
                     raise ValueError(f"row {number} has two opinions on {opinion.metric}")
                 columns[opinion.metric][number] = _code(opinion)
         self._templates = _numbered(templates)
@@ -79,14 +80,14 @@ class ProbeTable:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """The metrics that at least one row has an opinion on, the widest first."""
+        """The metrics on which at least one row has an opinion, the broadest first."""
         return tuple(m for m in METRICS if self._columns[m].any())
 
     def counts(self, metric: Metric) -> Counts:
-        """Count every probe once, by what it says of *metric*."""
-        silent, unparsed, negatives, positives = _tally(self._columns[metric], 4)
+        """Return the counts of *metric*; every probe is counted once."""
+        no_opinion, unparsed, negatives, positives = _tally(self._columns[metric], 4)
         answered, failed, refused, truncated, unread = _tally(self._states, len(_STATES))
-        unasked = silent - (len(self) - answered)
+        unasked = no_opinion - (len(self) - answered)
         return Counts(
             positives=positives,
             judged=positives + negatives,
@@ -98,7 +99,7 @@ class ProbeTable:
         )
 
     def cells(self, metric: Metric) -> tuple[IntArray, IntArray]:
-        """Return positives and judged per template and question, both T x Q, in order of id."""
+        """Return positives and judged per template and question, both T x Q, in order of ids."""
         column = self._columns[metric]
         return self._cells(column == _POSITIVE), self._cells(column >= _NEGATIVE)
 
@@ -115,7 +116,7 @@ def _code(opinion: Opinion) -> int:
 
 
 def _numbered(ids: array[int]) -> IntArray:
-    """Replace ids by 0, 1, 2 ... in their order: gaps must not become rows of a matrix."""
+    """Return the ids renumbered 0, 1, 2 ... in order, so that gaps make no rows of a matrix."""
     return np.unique(np.frombuffer(ids, dtype=np.int64), return_inverse=True)[1].astype(np.int64)
 
 

@@ -1,4 +1,4 @@
-"""What each prompt says of how alike two models are: by a judge, by measures, by embeddings."""
+"""Values of every prompt for the similarity of two models: by judge, text metric or embedding."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from ..strategies.similarity.similarity_types import (
     combine,
     overall,
 )
-from .text_metrics import MEASURES, Measure, likeness
+from .text_metrics import TEXT_METRICS, TextMetric, compare_texts
 
-SimilarityMetric = Aspect | Literal["overall"] | Measure | Literal["embedding"]
+SimilarityMetric = Aspect | Literal["overall"] | TextMetric | Literal["embedding"]
 PromptOutcome = Literal["read", "failed", "refused", "truncated", "unparsed"]
 PromptKey = tuple[str, int]
 
 JUDGED: tuple[SimilarityMetric, ...] = (*ASPECTS, "overall")
 
-# The smallest and the largest value that a metric can have.
+# The smallest and the largest possible value of each metric.
 RANGES: Mapping[SimilarityMetric, tuple[float, float]] = {
     **dict.fromkeys(JUDGED, (1.0, 5.0)),
-    **dict.fromkeys(MEASURES, (0.0, 1.0)),
+    **dict.fromkeys(TEXT_METRICS, (0.0, 1.0)),
     "embedding": (-1.0, 1.0),
 }
 
 
 class PromptValue(msgspec.Struct, frozen=True, kw_only=True):
-    """One prompt: a value for each metric when it could be read, and otherwise why not.
+    """One prompt: a value for each metric, or else *outcome* says why there is none.
 
-    *order_effects* are there when both presentation orders were graded. *gradings* counts what was
-    asked of the judge, *lost* those that failed or could not be read.
+    *order_effects* are set when both presentation orders were graded. *gradings* counts the
+    gradings that the judge was asked for; *lost* counts those that failed or were unreadable.
     """
 
     set: str
@@ -49,82 +49,84 @@ class PromptValue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PromptValues(msgspec.Struct, frozen=True, kw_only=True):
-    """All prompts of one pair of models, in order of set and prompt; read in one way.
+    """All prompts of one pair of models, in order of set and prompt, with the same metrics.
 
-    Raises ValueError for a prompt that is there twice.
+    Raises ValueError for a prompt that occurs twice.
     """
 
     metrics: tuple[SimilarityMetric, ...]
     prompts: tuple[PromptValue, ...]
 
     def __post_init__(self) -> None:
-        counts = Counter((reading.set, reading.prompt) for reading in self.prompts)
+        counts = Counter((entry.set, entry.prompt) for entry in self.prompts)
         for (name, prompt), count in counts.items():
             if count > 1:
                 raise ValueError(f"prompt {prompt} of {name} has {count} rows")
 
     def values(self, metric: SimilarityMetric) -> dict[PromptKey, float]:
-        """Return the values of *metric*, for the prompts that have one."""
+        """Return the values of *metric* for the prompts that have one."""
         column = self.metrics.index(metric)
-        return {(r.set, r.prompt): r.values[column] for r in self.prompts if r.values}
+        return {
+            (entry.set, entry.prompt): entry.values[column]
+            for entry in self.prompts
+            if entry.values
+        }
 
 
 def read_gradings(rows: Iterable[ComparedRow], weights: Weights | None = None) -> PromptValues:
-    """Return what the judge said: three aspects and their weighted mean, by default unweighted.
+    """Return the judge's grades: three aspects, and their mean weighted by *weights* (default 1).
 
-    The draws of one presentation order are averaged first, then the orders. A prompt without any
-    readable grading is unparsed when the judge did reply, and otherwise failed.
+    The draws of one presentation order are averaged first, then the orders. A prompt without a
+    readable grading is "unparsed" if the judge replied, and "failed" if it did not.
     """
-    weighed = weights or Weights()
-    return _collect(JUDGED, (_read_gradings(row, weighed) for row in rows))
+    given = weights or Weights()
+    return _collect(JUDGED, (_graded(row, given) for row in rows))
 
 
 def read_texts(
-    rows: Iterable[ComparedRow], measures: tuple[Measure, ...] = MEASURES
+    rows: Iterable[ComparedRow], metrics: tuple[TextMetric, ...] = TEXT_METRICS
 ) -> PromptValues:
-    """Return what judge-free measures say; a compared row without texts counts as failed."""
+    """Return the text metrics; a row in the state "compared" without texts counts as failed."""
     return _collect(
-        measures,
+        metrics,
         (
-            _reading(row, tuple(likeness(measure, *row.texts) for measure in measures))
+            _value(row, tuple(compare_texts(metric, *row.texts) for metric in metrics))
             if row.state == "compared" and row.texts is not None
-            else _reading(row)
+            else _value(row)
             for row in rows
         ),
     )
 
 
 def read_cosines(rows: Iterable[ComparedRow], cosines: Mapping[PromptKey, float]) -> PromptValues:
-    """Return the cosines of both answers' embeddings; a row without one counts as failed."""
+    """Return the cosines of both responses' embeddings; a row without one counts as failed."""
     return _collect(
         ("embedding",),
         (
-            _reading(row, (found,))
+            _value(row, (found,))
             if row.state == "compared" and (found := cosines.get((row.set, row.prompt))) is not None
-            else _reading(row)
+            else _value(row)
             for row in rows
         ),
     )
 
 
-def _collect(
-    metrics: tuple[SimilarityMetric, ...], readings: Iterable[PromptValue]
-) -> PromptValues:
-    ordered = sorted(readings, key=lambda reading: (reading.set, reading.prompt))
+def _collect(metrics: tuple[SimilarityMetric, ...], values: Iterable[PromptValue]) -> PromptValues:
+    ordered = sorted(values, key=lambda entry: (entry.set, entry.prompt))
     return PromptValues(metrics=metrics, prompts=tuple(ordered))
 
 
-def _reading(row: ComparedRow, values: tuple[float, ...] = ()) -> PromptValue:
+def _value(row: ComparedRow, values: tuple[float, ...] = ()) -> PromptValue:
     missing: PromptOutcome = "failed" if row.state == "compared" else row.state
     outcome = "read" if values else missing
     return PromptValue(set=row.set, prompt=row.prompt, outcome=outcome, values=values)
 
 
-def _read_gradings(row: ComparedRow, weights: Weights) -> PromptValue:
+def _graded(row: ComparedRow, weights: Weights) -> PromptValue:
     if row.state != "compared":
         if row.gradings:
             raise ValueError(f"prompt {row.prompt} of {row.set} is {row.state} and has gradings")
-        return _reading(row)
+        return _value(row)
     combined = combine(row.gradings)
     lost = combined.unreadable + combined.failed
     values: tuple[float, ...] = ()

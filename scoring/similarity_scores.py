@@ -1,4 +1,8 @@
-"""One line of a comparison: how alike two models answered, with what it needs to be believed."""
+"""Similarity scores: how similar two models answered, with intervals, counts and flags.
+
+A score contains everything that is needed to judge how far to trust it: how many prompts and
+gradings are missing, the order effect of the judge, a ceiling, and a baseline.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,9 @@ import msgspec
 import numpy as np
 
 from ..strategies.similarity.similarity_types import Weights
-from .means import FEW, OVER_SETS, Estimate, FloatArray, estimate_means
+from .means import OVER_SETS, Estimate, FloatArray, estimate_means
 from .prompt_values import JUDGED, RANGES, PromptValue, PromptValues, SimilarityMetric
+from .thresholds import FEW_PROMPTS, MISSING_SHARE, RunState
 
 SimilarityFlag = Literal[
     "nothing-compared",
@@ -26,25 +31,24 @@ SimilarityFlag = Literal[
     "one-order",
 ]
 
-MISSING_SHARE = 0.05
-
 
 class SimilarityScore(msgspec.Struct, frozen=True, kw_only=True):
-    """How alike *target* and *reference* answered the prompts of one set, by one metric.
+    """Similarity of the responses of *target* and *reference* on one set, by one metric.
 
-    Aspects and "overall" go from 1 to 5, likeness measures from 0 to 1, "embedding" from -1 to 1;
-    the latter two ask no judge, and *judge* is empty. Under the set "mean" stands the mean over the
-    sets, which weigh the same. *low* and *high*, here and below, bound a 95% interval.
+    Aspects and "overall" range from 1 to 5, text metrics from 0 to 1, and "embedding" from -1 to 1.
+    The latter two need no judge, and *judge* is empty. The set "mean" stands for the mean over the
+    sets, which all have the same weight. *low* and *high*, here and below, bound a 95% interval.
 
-    A prompt counts in exactly one of *n*, *failed*, *refused*, *truncated* and *unparsed* (no
-    grading of it could be read). *gradings* were asked for, *lost* of them failed or were
-    unreadable. *order_effect* is how much higher the judge grades with the target first, on
-    prompts graded in both orders. *ceiling* is what a second draw of the reference itself gets.
-    *baseline* is what unrelated models get on the same prompts, and *excess* the mean of the
-    target's value less theirs, over the *paired* prompts that have both.
+    A prompt counts in exactly one of *n*, *failed*, *refused*, *truncated* and *unparsed* (none of
+    its gradings was readable). *gradings* is the number of gradings that were asked for, and *lost*
+    the number of those that failed or were unreadable. *order_effect* is how much higher the judge
+    grades with the target first, on prompts that were graded in both orders. *ceiling* is the score
+    of a second draw of the reference. *baseline* is the score of unrelated models on the same
+    prompts. *excess* is the mean of the target's value less theirs, over the *paired* prompts that
+    have both.
 
-    *weights* are those of the overall score; None without a judge. *prompts_digest* is one of what
-    was asked: scores compare where that, reference, judge, version and weights are the same.
+    *weights* are those of the overall score; None without a judge. *prompts_digest* is a digest of
+    the prompts. Scores are comparable if reference, judge, version, weights and digest are equal.
     """
 
     run: str
@@ -81,8 +85,8 @@ class SimilarityScore(msgspec.Struct, frozen=True, kw_only=True):
     prompts_digest: str = ""
 
 
-def score_readings(
-    readings: PromptValues,
+def score_prompts(
+    values: PromptValues,
     *,
     run: str,
     target: str,
@@ -101,17 +105,20 @@ def score_readings(
 ) -> tuple[SimilarityScore, ...]:
     """Return a score for each set and metric, and for each metric the mean over the sets.
 
-    *ceiling* are the reference's second draws, read as a target's, and *unrelated* are models that
-    have nothing to do with the reference; of both, only prompts that *readings* knows count, and
-    they must have been read in the same way. *sets* names those to expect, in the order to show:
-    a set of which nothing was compared yet leaves no mean over the sets, instead of a mean that
-    means something else. All metrics see the same resampled prompts.
+    *ceiling* has the values of the reference's second draws, and *unrelated* those of models that
+    are unrelated to the reference. Both must have the metrics of *values*, and only prompts in
+    *values* count. *sets* are the expected sets, in order: if nothing of an expected set was
+    compared yet, there is no mean over the sets, because it would be the mean of other sets. All
+    metrics use the same resampled prompts.
+
+    Raises ValueError for other metrics in *ceiling* or *unrelated*, and for a prompt of a set that
+    is not expected.
     """
     others = [*unrelated] if ceiling is None else [ceiling, *unrelated]
-    if any(other.metrics != readings.metrics for other in others):
-        raise ValueError("ceiling and unrelated readings must have the metrics of the target's")
-    blocks = _blocks(readings, sets)
-    estimates = estimate_means(_table(readings.metrics, blocks, ceiling, unrelated), seed=seed)
+    if any(other.metrics != values.metrics for other in others):
+        raise ValueError("ceiling and unrelated must have the metrics of the target's values")
+    blocks = _blocks(values, sets)
+    estimates = estimate_means(_table(values.metrics, blocks, ceiling, unrelated), seed=seed)
     labels = _Labels(
         run=run,
         target=target,
@@ -121,16 +128,16 @@ def score_readings(
         weights=weights,
         prompts_digest=prompts_digest,
     )
-    state = _State(finished=finished, changed=changed, same_vendor=same_vendor)
+    state = RunState(finished=finished, changed=changed, same_vendor=same_vendor)
     return tuple(
         _score(labels, state, metric, name, _parts(blocks, name, estimates, number))
         for name in estimates
-        for number, metric in enumerate(readings.metrics)
+        for number, metric in enumerate(values.metrics)
     )
 
 
 class _Labels(msgspec.Struct, frozen=True, kw_only=True):
-    """What a score says of itself; its fields are named as the score's."""
+    """The labels of a score; its fields have the names of the score's fields."""
 
     run: str
     target: str
@@ -141,19 +148,11 @@ class _Labels(msgspec.Struct, frozen=True, kw_only=True):
     prompts_digest: str
 
 
-class _State(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a run beside its rows."""
-
-    finished: bool
-    changed: bool
-    same_vendor: bool
-
-
 class _Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """What was computed for one set and one metric."""
+    """The computed parts of the score of one set and one metric."""
 
     prompts: tuple[PromptValue, ...]
-    fewest: int  # read in any of the sets that enter
+    fewest: int  # values in the smallest of the sets that enter
     value: Estimate
     effect: Estimate
     ceiling: Estimate
@@ -161,13 +160,13 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     excess: Estimate
 
 
-def _blocks(readings: PromptValues, sets: tuple[str, ...]) -> dict[str, tuple[PromptValue, ...]]:
-    """Return the prompts of each set, in the order of *sets* or else of their names."""
+def _blocks(values: PromptValues, sets: tuple[str, ...]) -> dict[str, tuple[PromptValue, ...]]:
+    """Return the prompts of each set, in the order of *sets*, or else of the sets' names."""
     found: dict[str, list[PromptValue]] = {name: [] for name in sets}
-    for reading in readings.prompts:
-        if sets and reading.set not in found:
-            raise ValueError(f"prompt {reading.prompt} is of {reading.set}, which is not expected")
-        found.setdefault(reading.set, []).append(reading)
+    for entry in values.prompts:
+        if sets and entry.set not in found:
+            raise ValueError(f"prompt {entry.prompt} is of {entry.set}, which is not expected")
+        found.setdefault(entry.set, []).append(entry)
     return {name: tuple(block) for name, block in found.items()}
 
 
@@ -177,24 +176,27 @@ def _table(
     ceiling: PromptValues | None,
     unrelated: Sequence[PromptValues],
 ) -> dict[str, FloatArray]:
-    """Return what was measured on each prompt: for every metric five columns, side by side."""
+    """Return a table with five columns for every metric, and one row for each prompt.
+
+    The columns are value, order effect, ceiling, baseline and excess.
+    """
     tops = [ceiling.values(metric) if ceiling else {} for metric in metrics]
     floors = [[other.values(metric) for other in unrelated] for metric in metrics]
 
-    def columns(reading: PromptValue) -> list[float]:
-        key = (reading.set, reading.prompt)
+    def columns(entry: PromptValue) -> list[float]:
+        key = (entry.set, entry.prompt)
         row: list[float] = []
         for number in range(len(metrics)):
-            value = reading.values[number] if reading.values else nan
-            effect = reading.order_effects[number] if reading.order_effects else nan
+            value = entry.values[number] if entry.values else nan
+            effect = entry.order_effects[number] if entry.order_effects else nan
             found = [floor[key] for floor in floors[number] if key in floor]
-            baseline = fmean(found) if found and reading.values else nan
+            baseline = fmean(found) if found and entry.values else nan
             row += (value, effect, tops[number].get(key, nan), baseline, value - baseline)
         return row
 
     width = len(metrics) * 5
     return {
-        name: np.array([columns(reading) for reading in block], dtype=np.float64).reshape(-1, width)
+        name: np.array([columns(entry) for entry in block], dtype=np.float64).reshape(-1, width)
         for name, block in blocks.items()
     }
 
@@ -208,7 +210,7 @@ def _parts(
     entering = tuple(blocks) if name == OVER_SETS else (name,)
     value, effect, ceiling, baseline, excess = estimates[name][number * 5 : number * 5 + 5]
     return _Parts(
-        prompts=tuple(reading for each in entering for reading in blocks[each]),
+        prompts=tuple(entry for each in entering for entry in blocks[each]),
         fewest=min(estimates[each][number * 5].n for each in entering),
         value=value,
         effect=effect,
@@ -219,9 +221,9 @@ def _parts(
 
 
 def _score(
-    labels: _Labels, state: _State, metric: SimilarityMetric, name: str, parts: _Parts
+    labels: _Labels, state: RunState, metric: SimilarityMetric, name: str, parts: _Parts
 ) -> SimilarityScore:
-    outcomes = Counter(reading.outcome for reading in parts.prompts)
+    outcomes = Counter(entry.outcome for entry in parts.prompts)
     value, ceiling = (part.within(*RANGES[metric]) for part in (parts.value, parts.ceiling))
     return SimilarityScore(
         **msgspec.structs.asdict(labels),
@@ -232,8 +234,8 @@ def _score(
         refused=outcomes["refused"],
         truncated=outcomes["truncated"],
         unparsed=outcomes["unparsed"],
-        gradings=sum(reading.gradings for reading in parts.prompts),
-        lost=sum(reading.lost for reading in parts.prompts),
+        gradings=sum(entry.gradings for entry in parts.prompts),
+        lost=sum(entry.lost for entry in parts.prompts),
         mean=value.mean,
         low=value.low,
         high=value.high,
@@ -252,19 +254,19 @@ def _score(
     )
 
 
-def _flags(metric: SimilarityMetric, parts: _Parts, state: _State) -> tuple[SimilarityFlag, ...]:
+def _flags(metric: SimilarityMetric, parts: _Parts, state: RunState) -> tuple[SimilarityFlag, ...]:
     judged = metric in JUDGED
-    prompts, gradings = len(parts.prompts), sum(reading.gradings for reading in parts.prompts)
-    unread = prompts - parts.value.n
-    lost = sum(reading.lost for reading in parts.prompts)
+    prompts, gradings = len(parts.prompts), sum(entry.gradings for entry in parts.prompts)
+    without_value = prompts - parts.value.n
+    lost = sum(entry.lost for entry in parts.prompts)
     raised: dict[SimilarityFlag, bool] = {
         "nothing-compared": parts.fewest == 0,
-        "few-prompts": 0 < parts.fewest < FEW,
-        "missing-data": unread > MISSING_SHARE * prompts or lost > MISSING_SHARE * gradings,
+        "few-prompts": 0 < parts.fewest < FEW_PROMPTS,
+        "missing-data": without_value > MISSING_SHARE * prompts or lost > MISSING_SHARE * gradings,
         "unfinished": not state.finished,
         "changed-model": state.changed,
         "same-vendor": judged and state.same_vendor,
-        "order-effect": parts.effect.beside_zero,
+        "order-effect": parts.effect.excludes_zero,
         "one-order": judged and parts.value.n > 0 and parts.effect.n == 0,
     }
-    return tuple(flag for flag, up in raised.items() if up)
+    return tuple(flag for flag, is_raised in raised.items() if is_raised)

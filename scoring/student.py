@@ -1,4 +1,4 @@
-"""One number of Student's t, without a library of special functions."""
+"""Quantiles of Student's t distribution, without a library of special functions."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import numpy as np
 
 
 def t_quantile(level: float, freedom: int) -> float:
-    """Return the t that a Student variable of *freedom* degrees stays below with chance *level*."""
+    """Return the quantile at *level*, in (0, 1), with *freedom* degrees of freedom.
+
+    Raises ValueError for other values.
+    """
     if freedom < 1 or not 0 < level < 1:
         raise ValueError(f"no t quantile for level {level} and {freedom} degrees of freedom")
     if level < 0.5:
         return -t_quantile(1 - level, freedom)
-    # Bisection over the angle, not over t: the angle is bounded and the chance grows with it.
+    # Bisection over the angle, not over t: the angle is bounded, and the probability grows with it.
     low, high = 0.0, pi / 2
     while low < (middle := (low + high) / 2) < high:
         if _two_sided(middle, freedom) < 2 * level - 1:

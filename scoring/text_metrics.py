@@ -1,11 +1,11 @@
-"""How alike two texts are, without a judge: measures that any reader can compute again.
+"""Text metrics: the similarity of two texts, computed without a judge.
 
-Every measure is symmetric, gives 1 for equal texts and lies in [0, 1]. None knows a language:
-Chinese counts as English does. Two texts in which a measure finds nothing to compare, such as no
-word at all, are 1 alike when they are equal and 0 otherwise.
+Every metric is symmetric, lies in [0, 1], and is 1 for equal texts. None depends on a language:
+Chinese is compared as English is. If a metric finds nothing to compare, for example no word at all,
+the value is 1 for equal texts and 0 otherwise.
 
-All run in time that the length of the texts bounds, whatever is in them; a pair of answers takes a
-few milliseconds, a pair of 1 MB texts seconds.
+The running time is bounded by the length of the texts, whatever they contain. A pair of responses
+takes a few milliseconds, a pair of 1 MB texts takes seconds.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-Measure = Literal["chars", "rouge-l", "length", "markdown"]
+TextMetric = Literal["chars", "rouge-l", "length", "markdown"]
 
-MEASURES: tuple[Measure, ...] = get_args(Measure)
-VERSION = "likeness-1"  # stands beside every score: other formulas are another version
+TEXT_METRICS: tuple[TextMetric, ...] = get_args(TextMetric)
+VERSION = "likeness-1"  # written into every score; raise it with any change to a formula
 
-LONGEST = 1 << 15  # words of a text that rouge_l reads: far more than an answer has
+LONGEST = 1 << 15  # rouge_l reads this many words of a text, far more than a response has
 
 _GRAMS = (3, 4, 5)
 
-# Scripts without spaces between words: their characters stand for words. Thai, Lao, Myanmar,
-# Khmer, kana, Han.
+# Scripts without spaces between words; each of their characters counts as a word. Thai, Lao,
+# Myanmar, Khmer, kana, Han.
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
-# \w lacks the vowel signs of Indic scripts and combining accents; without them words fall apart.
+# \w lacks the vowel signs of Indic scripts and combining accents, which would split words.
 _WORD = re.compile(
     rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[\w\u0300-\u036f\u0900-\u0dff])++(?:['’]\w++)*+"
 )
@@ -54,24 +54,24 @@ _SPANS = {
 }
 
 
-def likeness(measure: Measure, reference: str, target: str) -> float:
-    """Return what *measure* says of two texts."""
-    return _FUNCTIONS[measure](reference, target)
+def compare_texts(metric: TextMetric, reference: str, target: str) -> float:
+    """Return the value of *metric* for two texts."""
+    return _FUNCTIONS[metric](reference, target)
 
 
 def chars(reference: str, target: str) -> float:
-    """Return how many character n-grams two texts share, n from 3 to 5; in [0, 1].
+    """Return the share of character n-grams in common to two texts, n from 3 to 5; in [0, 1].
 
-    For each n, 2 |A ∩ B| / (|A| + |B|) over the multisets of n-grams, then the mean over the n of
-    which either text has any. That is chrF with recall and precision weighing the same. Case is
-    folded and a run of white space counts as one space.
+    For each n it is 2 |A ∩ B| / (|A| + |B|) over the multisets of n-grams. The result is the mean
+    over the n for which either text has an n-gram. That is chrF with equal weights of recall and
+    precision. Case is folded, and a run of white space counts as one space.
 
     M. Popović, "chrF: character n-gram F-score for automatic MT evaluation", WMT 2015, 392-395.
     """
     first, second = (" ".join(text.casefold().split()) for text in (reference, target))
     both = np.concatenate([_code_points(first), _code_points(second)])
-    # Every n-gram gets the number of its place in the sorted list of those that occur: exact for
-    # any alphabet, where packing characters into an integer would overflow or collide.
+    # Every n-gram is numbered by its place in the sorted list of those that occur. That is exact
+    # for any alphabet; packing characters into an integer would overflow or collide.
     letters = np.unique(both, return_inverse=True)[1].astype(np.int64)
     numbers, found = letters, []
     for n in range(2, max(_GRAMS) + 1):
@@ -81,7 +81,7 @@ def chars(reference: str, target: str) -> float:
         numbers = np.unique(pairs, return_inverse=True)[1].astype(np.int64)
         if n in _GRAMS:
             ours = numbers[: max(0, len(first) - n + 1)]
-            theirs = numbers[len(first) :]  # what lies between the two spans both texts
+            theirs = numbers[len(first) :]  # the n-grams in between span both texts
             found.append(_overlap(ours, theirs))
     return fsum(found) / len(found) if found else float(first == second)
 
@@ -89,9 +89,9 @@ def chars(reference: str, target: str) -> float:
 def rouge_l(reference: str, target: str) -> float:
     """Return the F1 of the longest common subsequence of words; in [0, 1].
 
-    2 LCS / (words of one + words of the other), case folded, punctuation left out. A character of
-    a script that puts no spaces between words is a word. Only the first LONGEST words of a text
-    are read.
+    It is 2 LCS / (words of one + words of the other), with case folded and without punctuation. A
+    character of a script that has no spaces between words counts as a word. Only the first LONGEST
+    words of a text are read.
 
     C.-Y. Lin, "ROUGE: a package for automatic evaluation of summaries", ACL 2004, 74-81.
     """
@@ -102,7 +102,7 @@ def rouge_l(reference: str, target: str) -> float:
 
 
 def length(reference: str, target: str) -> float:
-    """Return the shorter text's length over the longer one's, in characters; in [0, 1].
+    """Return the length of the shorter text over that of the longer, in characters; in [0, 1].
 
     A run of white space counts as one character.
     """
@@ -110,10 +110,11 @@ def length(reference: str, target: str) -> float:
 
 
 def markdown(reference: str, target: str) -> float:
-    """Return how alike the layout of two texts is, whatever their words; in [0, 1].
+    """Return the similarity of the layout of two texts, whatever their words; in [0, 1].
 
-    Both are reduced to a profile (see *layout*). Each feature that either text has is compared as
-    min / max, and the mean is taken over these features: a feature that both lack says nothing.
+    Both texts are reduced to a profile (see *layout*). Each feature that either text has is
+    compared as min / max, and the result is the mean over these features. Features that both texts
+    lack are ignored.
     """
     first, second = layout(reference), layout(target)
     features = [name for name in first if first[name] or second[name]]
@@ -130,9 +131,9 @@ def words(text: str) -> list[str]:
 def common_subsequence(first: Sequence[str], second: Sequence[str]) -> int:
     """Return the length of the longest common subsequence.
 
-    Bit-parallel on Python's long integers: one addition moves a whole row of the usual table on,
-    so no table is held, and a pair of answers takes a millisecond or two. Bit i of *row*
-    is 0 where the row's value grows at item i.
+    The algorithm is bit-parallel on Python's long integers. One addition computes a whole row of
+    the usual table, so no table is kept, and a pair of responses takes a millisecond or two. Bit i
+    of *row* is 0 where the value in the row grows at item i.
 
     H. Hyyrö, "Bit-parallel LCS-length computation revisited", AWOCA 2004, 16-27.
     """
@@ -150,18 +151,18 @@ def common_subsequence(first: Sequence[str], second: Sequence[str]) -> int:
 
 
 def layout(text: str) -> dict[str, float]:
-    """Return what Markdown does to *text*: counts, and the mean length of a paragraph.
+    """Return the Markdown profile of *text*: counts, and the mean length of a paragraph.
 
-    Counted are lines of headings, bullet and numbered lists, quotes, tables and fenced code (a
-    fence that never closes runs to the end), fenced blocks, spans of bold, italic, inline code and
-    formulas outside of them, and paragraphs: lines without a mark that follow each other and don't
-    continue a list. Their mean length is in characters.
+    The counts are: lines of headings, bullet lists, numbered lists, quotes, tables and fenced code;
+    fenced blocks (one that is never closed runs to the end); spans of bold, italic, inline code and
+    formulas outside fenced blocks; and paragraphs. A paragraph is a run of lines without a mark
+    that does not continue a list. Its length is in characters.
     """
     profile = dict.fromkeys((*_MARK.groupindex, "code", "code block", *_SPANS), 0.0)
     visible: list[str] = []
     paragraphs: list[int] = []
     fenced = False
-    after = ""  # what a line without a mark would continue
+    after = ""  # the kind of element that a line without a mark continues
     for line in map(str.strip, text.splitlines()):
         if _FENCE.match(line):
             fenced = not fenced
@@ -183,7 +184,7 @@ def layout(text: str) -> dict[str, float]:
 
 
 def _count_line(line: str, after: str, profile: dict[str, float], paragraphs: list[int]) -> str:
-    """Count one line that has text; return what the next one would continue."""
+    """Count one line that has text; return the kind of element that the next line continues."""
     if mark := _MARK.match(line):
         kind = str(mark.lastgroup)
         profile[kind] += 1
@@ -197,7 +198,7 @@ def _count_line(line: str, after: str, profile: dict[str, float], paragraphs: li
 
 
 def _code_points(text: str) -> npt.NDArray[np.uint32]:
-    """Return the characters as numbers; half of a surrogate pair is a character too."""
+    """Return the characters as numbers; an unpaired surrogate counts as a character."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
@@ -211,7 +212,7 @@ def _ratio(first: float, second: float) -> float:
     return min(first, second) / max(first, second) if first or second else 1.0
 
 
-_FUNCTIONS: dict[Measure, Callable[[str, str], float]] = {
+_FUNCTIONS: dict[TextMetric, Callable[[str, str], float]] = {
     "chars": chars,
     "rouge-l": rouge_l,
     "length": length,

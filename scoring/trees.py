@@ -1,8 +1,8 @@
-"""Trees over models from how far they are apart, as Newick text, with the support of their splits.
+"""Trees of models from their distances, with the support of every split, as Newick text.
 
-Two trees, because they err differently. Average linkage supposes that all models are equally far
-from the root; neighbour joining does not, and gives back any tree exactly whose path lengths are
-the distances.
+There are two kinds, because they have different errors. Average linkage assumes that all models are
+equally far from the root. Neighbour joining does not assume that, and if the distances are the path
+lengths of a tree, it returns exactly that tree.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from .means import FloatArray
 Pair = tuple[str, str]
 Split = frozenset[str]
 
-_TIE = 1e-9  # of the largest number at hand: a smaller difference is rounding
-_PLAIN = re.compile(r"[A-Za-z0-9.+/@-]+")  # anything else is quoted; a bare "_" means a blank
+_TIE = 1e-9  # relative to the largest distance: a smaller difference is rounding
+_PLAIN = re.compile(r"[A-Za-z0-9.+/@-]+")  # other names are quoted; a bare "_" means a space
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """A model, which has a name, or a join of *children*; *length* is the way up to its parent.
+    """A model (a leaf with a name) or a join of *children*; *length* is the distance to its parent.
 
     *support* is the share of resampled trees that have the same split, from 0 to 1. It is None at
-    models and at the root, and where nothing was resampled.
+    leaves and at the root, and if nothing was resampled.
     """
 
     name: str = ""
@@ -40,8 +40,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     """Similarities or distances of all *names*, symmetric; None where a pair was not measured.
 
-    Trees don't read the diagonal. Ties go to the pair whose names come first.
-    Raises ValueError for names that repeat, and for values that are no symmetric square.
+    Trees ignore the diagonal. Among equal distances, the pair whose names come first is joined.
+    Raises ValueError for names that repeat, and for values that are not a symmetric square.
     """
 
     names: tuple[str, ...]
@@ -66,7 +66,7 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def distances(similarities: Matrix, *, top: float) -> Matrix:
-    """Return *top* less every similarity, at least 0, with a diagonal of zeros."""
+    """Return *top* less each similarity, but at least 0; the diagonal is 0."""
     square = np.maximum(0.0, top - np.array(similarities.values, dtype=np.float64))
     np.fill_diagonal(square, 0.0)
     values = tuple(
@@ -76,10 +76,10 @@ def distances(similarities: Matrix, *, top: float) -> Matrix:
 
 
 def average_linkage(matrix: Matrix) -> Node:
-    """Return the rooted tree that joins the closest two groups again and again (UPGMA).
+    """Return the rooted tree that repeatedly joins the two closest groups (UPGMA).
 
-    Groups are as far apart as their members are on average, and a join stands half as high as the
-    two are apart. Raises ValueError when a pair has no distance.
+    The distance of two groups is the mean distance of their members, and the height of a join is
+    half the distance of its two groups. Raises ValueError when a pair has no distance.
 
     R. R. Sokal and C. D. Michener, "A statistical method for evaluating systematic relationships",
     University of Kansas Science Bulletin 38 (1958), 1409-1438.
@@ -103,10 +103,10 @@ def average_linkage(matrix: Matrix) -> Node:
 def neighbour_joining(matrix: Matrix) -> Node:
     """Return the unrooted tree of Saitou and Nei, written from its last join of three.
 
-    A length that comes out negative becomes 0, and its sibling's takes the difference, so that the
-    two stay as far apart as they were (Kuhner and Felsenstein 1994). It just becomes 0 in the last
-    join of three, or where the two are a negative way apart. The shape of the tree is not touched.
-    Raises ValueError when a pair has no distance.
+    A negative length becomes 0, and the difference is added to the length of its sibling, so that
+    the distance of the two stays the same (Kuhner and Felsenstein 1994). In the last join of three,
+    and if the distance of the two is negative, it becomes 0 without that correction. The shape of
+    the tree does not change. Raises ValueError when a pair has no distance.
 
     N. Saitou and M. Nei, "The neighbor-joining method", Molecular Biology and Evolution 4 (1987),
     406-425; M. K. Kuhner and J. Felsenstein, same journal 11 (1994), 459-468.
@@ -132,10 +132,10 @@ def neighbour_joining(matrix: Matrix) -> Node:
 
 
 def with_support(tree: Node, resampled: Sequence[Node], *, rooted: bool) -> Node:
-    """Return *tree* with the share of *resampled* trees that have each of its splits.
+    """Return *tree* with the support of each split: the share of *resampled* trees that have it.
 
-    The split at a join is the set of models below it. In a tree that is not *rooted* the models
-    that are not below it are the same split, so the side without the first name stands for both.
+    The split at a join is the set of models below it. In an unrooted tree a set and its complement
+    are the same split, so the side without the first name stands for both.
     """
     if not resampled:
         return tree
@@ -146,7 +146,7 @@ def with_support(tree: Node, resampled: Sequence[Node], *, rooted: bool) -> Node
         below = _leaves(node)
         return everything - below if anchor in below else below
 
-    # A branch without length is a tie that was broken by name: it speaks for no split.
+    # A branch of length 0 is a tie that was broken by name, so it supports no split.
     counts = Counter(side(node) for other in resampled for node in _inner(other) if node.length > 0)
 
     def rebuilt(node: Node) -> Node:
@@ -162,7 +162,7 @@ def with_support(tree: Node, resampled: Sequence[Node], *, rooted: bool) -> Node
 
 
 def to_newick(tree: Node) -> str:
-    """Return the tree as Newick text, with lengths, and support in percent as the joins' labels."""
+    """Return the tree as Newick text with lengths; joins are labelled with support in percent."""
     return f"{_newick(tree, root=True)};"
 
 
@@ -179,19 +179,19 @@ def _quoted(name: str) -> str:
 
 
 def _below_diagonal(size: int) -> FloatArray:
-    """Return what, added to a square, leaves only the values above its diagonal."""
+    """Return a mask to add to a square: infinity on and below the diagonal, 0 above it."""
     return np.where(np.tri(size, dtype=np.bool_), np.inf, 0.0)
 
 
 def _first_least(square: FloatArray, hidden: FloatArray, scale: float) -> tuple[int, int]:
-    """Return the first pair, row by row, whose value is the least but for rounding."""
+    """Return the first pair, row by row, whose value is the smallest up to rounding."""
     size = len(square)
     values = square + hidden[:size, :size]
     return divmod(int((values <= values.min() + _TIE * scale).argmax()), size)
 
 
 def _merged(square: FloatArray, i: int, j: int, row: FloatArray) -> FloatArray:
-    """Put *row* in the place of i, and take j out."""
+    """Return *square* with *row* in the place of i, and without j."""
     merged = square.copy()
     merged[i, :] = merged[:, i] = row
     merged[i, i] = 0.0
@@ -200,7 +200,7 @@ def _merged(square: FloatArray, i: int, j: int, row: FloatArray) -> FloatArray:
 
 
 def _over(nodes: Sequence[Node], lengths: Sequence[float], scale: float) -> Node:
-    """Join *nodes*; a length that is negative, or nothing but rounding, is 0."""
+    """Return a join of *nodes*; a length that is negative or only rounding becomes 0."""
     return Node(
         children=tuple(
             msgspec.structs.replace(node, length=length if length > _TIE * scale else 0.0)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from ...scoring.means import FEW, OVER_SETS
-from ...scoring.similarity_scores import MISSING_SHARE, SimilarityFlag, SimilarityScore
+from ...scoring.means import OVER_SETS
+from ...scoring.similarity_scores import SimilarityFlag, SimilarityScore
+from ...scoring.thresholds import FEW_PROMPTS, MISSING_SHARE
 
 _NAMED = 6  # of those that have a flag; more are counted
 
 _FLAGS: dict[SimilarityFlag, str] = {
     "nothing-compared": "no prompt of a set has a value, so there is no mean over the sets",
-    "few-prompts": f"fewer than {FEW} prompts in a set: the interval is rough",
+    "few-prompts": f"fewer than {FEW_PROMPTS} prompts in a set: the interval is rough",
     "missing-data": f"more than {MISSING_SHARE:.0%} of the prompts, or of the gradings, are lost",
     "unfinished": "the run was stopped before its end; resume it, then score again",
     "changed-model": "one model answered under two ids",

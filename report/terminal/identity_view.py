@@ -13,7 +13,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from ...scoring.identity_scores import FEW, MISSING_SHARE, IdentityFlag, IdentityScore
+from ...scoring.identity_scores import IdentityFlag, IdentityScore
+from ...scoring.thresholds import FEW_OUTCOMES, MISSING_SHARE
 from ..tables.formats import interval_text, rate_text
 
 _INDENT = 2
@@ -32,8 +33,8 @@ _FLAGS: dict[IdentityFlag, str] = {
     "nothing-judged": "no probe has a readable verdict, so there is no rate",
     "one-template": "one template only; how others would do is not in the interval",
     "one-question": "one question only; how others would do is not in the interval",
-    "few-positives": f"fewer than {FEW}; widened to hold the naive interval, still rough",
-    "few-negatives": f"fewer than {FEW}; widened to hold the naive interval, still rough",
+    "few-positives": f"fewer than {FEW_OUTCOMES}; widened to hold the naive interval, still rough",
+    "few-negatives": f"fewer than {FEW_OUTCOMES}; widened to hold the naive interval, still rough",
     "partial-layer": "the run has answers that this judge did not read; rescore with it again",
     "unfinished": "the run was stopped before its end; resume it, then score again",
     "changed-model": "one model answered under two ids; the verdicts are of more than one model",

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import pytest
 from processes import command, environment, invoke, simulator
 
-from hydrometer.scoring.text_metrics import MEASURES
+from hydrometer.scoring.text_metrics import TEXT_METRICS
 from hydrometer.strategies.similarity.similarity_judge import Similarity
 
 RELATIONS = ("copy", "paraphrase", "family", "unrelated")
@@ -115,7 +115,7 @@ def scores(compared: Path) -> list[dict[str, Any]]:
     return scores_of(compared / "runs")
 
 
-@pytest.mark.parametrize("metric", ["overall", "style", "content", *MEASURES])
+@pytest.mark.parametrize("metric", ["overall", "style", "content", *TEXT_METRICS])
 def test_planted_relations_come_out_in_their_order(
     scores: list[dict[str, Any]], metric: str
 ) -> None:
@@ -150,7 +150,7 @@ def test_scores_have_the_keys_of_the_contract_in_every_format(compared: Path) ->
     assert [score["n"] for score in found if score["metric"] == "overall"] == [9, 5, 4, 18]
     judged = {score["metric"] for score in found if score["judge"] == "judge"}
     assert judged == {"style", "logic", "content", "overall"}
-    assert {score["metric"] for score in found if not score["judge"]} == set(MEASURES)
+    assert {score["metric"] for score in found if not score["judge"]} == set(TEXT_METRICS)
     assert all("few-prompts" in score["flags"] for score in found)
     rows = list(csv.DictReader(as_csv.splitlines()))
     assert [list(row) for row in rows] == [list(score) for score in found]

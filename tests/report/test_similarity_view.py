@@ -15,7 +15,7 @@ from hydrometer.report.terminal.similarity_view import similarity_view
 from hydrometer.scoring.identity_scores import IdentityScore
 from hydrometer.scoring.prompt_values import JUDGED, SimilarityMetric
 from hydrometer.scoring.similarity_scores import SimilarityFlag, SimilarityScore
-from hydrometer.scoring.text_metrics import MEASURES
+from hydrometer.scoring.text_metrics import TEXT_METRICS
 from hydrometer.strategies.similarity.similarity_types import Weights
 
 CONTRACT = (
@@ -87,7 +87,7 @@ def make_run(
             for metric in metrics
         ]  # fmt: skip
 
-    return scores(JUDGED, judge) + scores(MEASURES, "")
+    return scores(JUDGED, judge) + scores(TEXT_METRICS, "")
 
 
 def shown(view: RenderableType, width: int = 100) -> list[str]:
@@ -118,7 +118,7 @@ def test_rows_are_targets_and_columns_are_sets_and_their_mean() -> None:
         ["4.400–4.600"] * 3,
     ]
     assert ["mean", "over", "sets", "style", "logic", "content"] in lines
-    assert ["without", "a", "judge", *MEASURES, "n", "lost"] in lines
+    assert ["without", "a", "judge", *TEXT_METRICS, "n", "lost"] in lines
 
 
 LONG_SETS = (

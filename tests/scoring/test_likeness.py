@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from hydrometer.scoring.text_metrics import (
     LONGEST,
-    MEASURES,
-    Measure,
+    TEXT_METRICS,
+    TextMetric,
     chars,
     common_subsequence,
+    compare_texts,
     layout,
     length,
-    likeness,
     markdown,
     rouge_l,
     words,
@@ -25,24 +25,24 @@ ODD = st.text(alphabet=st.characters(codec=None), max_size=60)  # lone surrogate
 MARKED = st.text(alphabet="ab 桥\n#-*`|$>1.", max_size=60)
 
 
-@given(measure=st.sampled_from(MEASURES), first=ODD | MARKED, second=ODD | MARKED)
+@given(measure=st.sampled_from(TEXT_METRICS), first=ODD | MARKED, second=ODD | MARKED)
 def test_every_measure_is_symmetric_and_between_0_and_1(
-    measure: Measure, first: str, second: str
+    measure: TextMetric, first: str, second: str
 ) -> None:
-    found = likeness(measure, first, second)
+    found = compare_texts(measure, first, second)
 
     assert 0.0 <= found <= 1.0
-    assert found == likeness(measure, second, first)
+    assert found == compare_texts(measure, second, first)
 
 
-@given(measure=st.sampled_from(MEASURES), text=ODD | MARKED)
-def test_equal_texts_are_fully_alike(measure: Measure, text: str) -> None:
-    assert likeness(measure, text, text) == 1.0
+@given(measure=st.sampled_from(TEXT_METRICS), text=ODD | MARKED)
+def test_equal_texts_are_fully_alike(measure: TextMetric, text: str) -> None:
+    assert compare_texts(measure, text, text) == 1.0
 
 
-@pytest.mark.parametrize("measure", MEASURES)
-def test_nothing_is_not_like_something(measure: Measure) -> None:
-    assert likeness(measure, "", "One sentence.") == 0.0
+@pytest.mark.parametrize("measure", TEXT_METRICS)
+def test_nothing_is_not_like_something(measure: TextMetric) -> None:
+    assert compare_texts(measure, "", "One sentence.") == 0.0
 
 
 @pytest.mark.parametrize(
@@ -225,12 +225,12 @@ HOSTILE = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize("piece", HOSTILE, ids=ascii)
-@pytest.mark.parametrize("measure", MEASURES)
-def test_a_megabyte_of_anything_takes_seconds(measure: Measure, piece: str) -> None:
+@pytest.mark.parametrize("measure", TEXT_METRICS)
+def test_a_megabyte_of_anything_takes_seconds(measure: TextMetric, piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
     started = perf_counter()
 
-    found = likeness(measure, text, text[: len(text) // 2] + "x")
+    found = compare_texts(measure, text, text[: len(text) // 2] + "x")
 
     assert 0.0 <= found <= 1.0
     assert perf_counter() - started < 20

@@ -16,8 +16,8 @@ from hydrometer.providers.simulation.simulated_writer import Relation, write_ans
 from hydrometer.scoring.means import FloatArray, estimate_means
 from hydrometer.scoring.pairwise import find_kinship
 from hydrometer.scoring.prompt_values import PromptValues, SimilarityMetric, read_texts
-from hydrometer.scoring.similarity_scores import SimilarityScore, score_readings
-from hydrometer.scoring.text_metrics import MEASURES
+from hydrometer.scoring.similarity_scores import SimilarityScore, score_prompts
+from hydrometer.scoring.text_metrics import TEXT_METRICS
 from hydrometer.scoring.trees import Node, to_newick
 from hydrometer.strategies.similarity.similarity_types import ComparedRow
 
@@ -63,7 +63,7 @@ def compare(family: int, relation: Relation, *, model: int = 1, draw: int = 0) -
 def score(
     target: str, readings: PromptValues, ceiling: PromptValues | None = None
 ) -> dict[tuple[str, SimilarityMetric], SimilarityScore]:
-    found = score_readings(
+    found = score_prompts(
         readings,
         run=target,
         target=target,
@@ -136,13 +136,13 @@ def pair_up(metric: SimilarityMetric) -> dict[tuple[str, str], PromptValues]:
                 for name, prompts in PROMPTS.items()
                 for number, prompt in enumerate(prompts[:16])
             ),
-            tuple(measure for measure in MEASURES if measure == metric),
+            tuple(measure for measure in TEXT_METRICS if measure == metric),
         )
         for first, second in combinations(models, 2)
     }
 
 
-@pytest.mark.parametrize("metric", MEASURES)
+@pytest.mark.parametrize("metric", TEXT_METRICS)
 def test_both_trees_find_the_families(metric: SimilarityMetric) -> None:
     found = find_kinship(pair_up(metric), metric, seed=7, draws=200)
 

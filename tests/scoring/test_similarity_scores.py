@@ -26,7 +26,7 @@ from hydrometer.scoring.prompt_values import (
     read_gradings,
     read_texts,
 )
-from hydrometer.scoring.similarity_scores import SimilarityFlag, SimilarityScore, score_readings
+from hydrometer.scoring.similarity_scores import SimilarityFlag, SimilarityScore, score_prompts
 from hydrometer.scoring.student import t_quantile
 from hydrometer.strategies.similarity.similarity_types import (
     ComparedRow,
@@ -94,7 +94,7 @@ def score(
     finished: bool = True,
     same_vendor: bool = False,
 ) -> dict[tuple[str, SimilarityMetric], SimilarityScore]:
-    found = score_readings(
+    found = score_prompts(
         readings,
         run="runs/qwen",
         target="qwen",
@@ -305,12 +305,12 @@ def test_embeddings_are_scored_where_there_are_vectors() -> None:
 def test_arrival_order_changes_nothing() -> None:
     compared = [*rows(MIXED, effect=1.0), *rows(MIXED, name="math"), *lost("failed", 2)]
 
-    found = score_readings(
+    found = score_prompts(
         read_gradings(reversed(compared)),
         run="r", target="t", reference="r", prompt_version="1", seed=-3,
     )  # fmt: skip
 
-    assert found == score_readings(
+    assert found == score_prompts(
         read_gradings(compared),
         run="r", target="t", reference="r", prompt_version="1", seed=-3,
     )  # fmt: skip
@@ -348,7 +348,7 @@ def test_a_set_that_nobody_expects_is_refused() -> None:
 
 
 def test_companions_must_have_been_read_in_the_same_way() -> None:
-    with pytest.raises(ValueError, match="ceiling and unrelated readings must have the metrics"):
+    with pytest.raises(ValueError, match="ceiling and unrelated must have the metrics"):
         score(read_gradings(rows([3.0])), ceiling=read_texts([]))
 
 
