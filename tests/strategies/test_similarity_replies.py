@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from itertools import permutations
 from typing import get_args
 
@@ -18,6 +17,7 @@ FORMS: tuple[Form, ...] = get_args(Form)
 S, L, C = "<style>4</style>", "<logic>2</logic>", "<content>5</content>"
 WHOLE = '{"analysis": "why", "content": 5, "logic": 2, "style": 4}'
 GRADES = Grades(style=4.0, logic=2.0, content=5.0, reason="why")
+LONG = 2_000_000  # characters
 SILENT = Grades(style=4.0, logic=2.0, content=5.0)
 
 
@@ -286,20 +286,19 @@ def test_a_reply_with_one_character_too_many_is_read_alike_or_not_at_all(
 @pytest.mark.parametrize(
     "text",
     [
-        " " * 200_000,
-        "{" + " " * 200_000,
-        '{"style": 4' + "\n" * 200_000 + "x",
-        '{"style": 4,' * 20_000,
-        '{"analysis": "' + "\\\\" * 100_000,
-        "```json " + "``` " * 50_000 + "x",
-        S * 20_000,
-        "<style>" + " " * 200_000,
-        f"{S}{L}{C}" + " " * 200_000 + "x",
-        "<analysis>" * 20_000,
+        " " * LONG,
+        "{" + " " * LONG,
+        '{"style": 4' + "\n" * LONG + "x",
+        '{"style": 4,' * (LONG // 12),
+        '{"analysis": "' + "\\\\" * (LONG // 2),
+        "```json " + "``` " * (LONG // 4) + "x",
+        S * (LONG // len(S)),
+        "<style>" + " " * LONG,
+        f"{S}{L}{C}" + " " * LONG + "x",
+        "<analysis>" * (LONG // 10),
     ],
+    ids=lambda text: ascii(text[:12]),
 )
-def test_a_long_reply_is_read_in_linear_time(text: str) -> None:
-    began = time.process_time()
-
+def test_a_long_reply_is_refused_before_the_suite_gives_up(text: str) -> None:
+    """In linear time a reply of this length takes milliseconds, in quadratic time hours."""
     assert [told(text, form) for form in FORMS] == [None, None]
-    assert time.process_time() - began < 1.0
