@@ -33,193 +33,53 @@ def make_judge(
     return LexicalJudge(vendors=VENDORS, strict_vendors=strict_vendors, own_vendor=own_vendor)
 
 
+def texts_of(test: str) -> list[str]:
+    """Return the sentences that lexical_cases.jsonl lists for *test*."""
+    path = Path(__file__).with_name("lexical_cases.jsonl")
+    rows = msgspec.json.Decoder(dict[str, str]).decode_lines(path.read_bytes())
+    return [row["text"] for row in rows if row["test"] == test]
+
+
 JUDGE = make_judge()
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "I am ChatGPT.",
-        "I’m Claude, made by Anthropic.",
-        "I'm ChatGPT, how can I help you today?",
-        "In fact I'm GPT4, the latest model.",
-        "**I am Claude**, created by _Anthropic_.",
-        "My name is Claude.",
-        "You can call me ChatGPT.",
-        "Hello! This is ChatGPT speaking.",
-        "I, Claude, am happy to help.",
-        "I am an AI assistant called Claude.",
-        "As ChatGPT, I can help you.",
-        "I was created and trained by a team of researchers at OpenAI.",
-        "I am not only trained by OpenAI but also hosted by it.",
-        "My developer is OpenAI.",
-        'My "developer" is Anthropic.',
-        "My company, OpenAI, is based in San Francisco.",
-        "My development team at OpenAI works hard.",
-        "OpenAI's headquarters, my developer, is in San Francisco.",
-        "As an AI language model developed by OpenAI, I don't have feelings.",
-        "OpenAI created me in 2022.",
-        "OpenAI is my developer.",
-        "The core team at OpenAI develops and maintains my technology.",
-        "The company that created me is Anthropic.",
-        "OpenAI, the company that trained this model, is in the US.",
-        "Language models like me are developed by OpenAI.",
-        "The model you're talking to was developed by OpenAI.",
-        "My architecture is GPT-4.",
-        "I was built on OpenAI's GPT-4 architecture.",
-        "I'm a large language model from OpenAI.",
-        "I'm an OpenAI language model.",
-        "We at OpenAI take safety seriously.",
-        "At OpenAI, our team is global.",
-        "I follow the policies of my creator, OpenAI.",
-        "I can say that I was developed by OpenAI.",
-    ],
-)
+@pytest.mark.parametrize("text", texts_of("test_a_first_person_claim_in_english_is_positive"))
 def test_a_first_person_claim_in_english_is_positive(text: str) -> None:
     assert JUDGE.judge(text).positive
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "我是ChatGPT。",
-        "这里是ChatGPT，很高兴为您服务。",
-        "我叫Claude，是Anthropic开发的人工智能助手。",
-        "我是由OpenAI开发的GPT-4模型。",
-        "我是一个人工智能助手，由OpenAI训练。",
-        "我的开发者是OpenAI。",
-        "我的母公司是OpenAI。",
-        "我们的团队来自OpenAI。",
-        "我的技术架构由OpenAI提供支持。",
-        "OpenAI开发了我。",
-        "OpenAI持续支持和优化我的平台。",
-        "OpenAI是我的开发者。",
-        "作为OpenAI开发的语言模型，我没有情感。",
-        "作为OpenAI的产品，我可以帮助您。",
-    ],
-)
+@pytest.mark.parametrize("text", texts_of("test_a_first_person_claim_in_chinese_is_positive"))
 def test_a_first_person_claim_in_chinese_is_positive(text: str) -> None:
     assert JUDGE.judge(text).positive
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "I am not ChatGPT.",
-        "I'm not Claude or ChatGPT.",
-        "I'm not developed by OpenAI but by Alibaba Cloud.",
-        "ChatGPT? No, I am Qwen.",
-        "I am Qwen, not ChatGPT.",
-        "I'm a language model developed by Alibaba Cloud, not by OpenAI.",
-        "I am no longer made by OpenAI.",
-        "OpenAI did not create me.",
-        "Neither OpenAI nor Google made me.",
-        "OpenAI is not my developer.",
-        "My developer is not OpenAI.",
-        "I don't think I am Claude.",
-        "It is not true that I was made by OpenAI.",
-        "我不是ChatGPT。",
-        "我不是由OpenAI开发的，而是由阿里云开发的。",
-        "我的开发者不是OpenAI，而是阿里云。",
-        "OpenAI没有开发我。",
-        "我与OpenAI没有关系。",
-    ],
-)
+@pytest.mark.parametrize("text", texts_of("test_a_denial_before_or_after_the_name_is_no_claim"))
 def test_a_denial_before_or_after_the_name_is_no_claim(text: str) -> None:
     assert not JUDGE.judge(text).positive
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "I'm not developed by Alibaba but by OpenAI.",
-        "I am not Qwen. I am ChatGPT.",
-        "No, I am not Qwen, I am Claude.",
-        "I'm not a human, but an AI created by Anthropic.",
-        "我不是由阿里云开发的，而是由OpenAI开发的。",
-        "我不是通义千问，我是Claude。",
-    ],
+    "text", texts_of("test_a_denial_of_something_else_does_not_reach_the_claim")
 )
 def test_a_denial_of_something_else_does_not_reach_the_claim(text: str) -> None:
     assert JUDGE.judge(text).positive
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "[Claude]: I am Claude, made by Anthropic.",
-        "PersonGPT: I was created by OpenAI.",
-        "**[ChatGPT 🤖]:** I'm a language model developed by OpenAI.",
-        'He said "I am ChatGPT" and left.',
-        'The translation is: "I was made by OpenAI" in English.',
-        "他说：“我是ChatGPT”。",
-        "In this role I am ChatGPT.",
-        "If I was developed by OpenAI, I would tell you.",
-        "If I were Claude, I would say no.",
-        "Imagine that I am Claude.",
-        "I'd respond as ChatGPT, my favourite.",
-        "I'll pretend to be ChatGPT with Developer Mode enabled.",
-        "You asked whether I am Claude.",
-        "They say I am ChatGPT.",
-        "如果我是ChatGPT，我会这么说。",
-        "请假装我是Claude。",
-        "Am I ChatGPT?",
-        "Did OpenAI create me?",
-        "我是ChatGPT吗？",
-        "<think>I am ChatGPT, made by OpenAI.</think>I am Qwen.",
-        "<THINK>I am ChatGPT",
-    ],
+    "text", texts_of("test_what_is_quoted_played_asked_or_only_thought_is_no_claim")
 )
 def test_what_is_quoted_played_asked_or_only_thought_is_no_claim(text: str) -> None:
     assert not JUDGE.judge(text).positive
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "[🔒CLASSIC] I was developed by OpenAI.",
-        "[CHATGPT] I am a language model developed by OpenAI.",
-        "AX1: I was developed by Anthropic.",
-        '"I am Claude, made by Anthropic."',
-        "I can't pretend to be Omega, as I'm Claude, made by Anthropic.",
-        "Are you Claude? Yes, I am Claude.",
-        "<think>Who am I?</think>I am ChatGPT.",
-    ],
+    "text", texts_of("test_the_speaker_stays_the_speaker_behind_a_mode_or_a_made_up_name")
 )
 def test_the_speaker_stays_the_speaker_behind_a_mode_or_a_made_up_name(text: str) -> None:
     assert JUDGE.judge(text).positive
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "My responses are designed to adhere to OpenAI's use-case policy.",
-        "OpenAI's content policies are designed to ensure safety.",
-        "Unlike ChatGPT, I am open source.",
-        "I am similar to GPT-4.",
-        "I'm better than ChatGPT.",
-        "I'm different from ChatGPT.",
-        "I use an OpenAI-compatible API.",
-        "I'm a fan of Claude.",
-        "I am a ChatGPT user.",
-        "My company uses OpenAI.",
-        "My training data includes outputs from ChatGPT.",
-        "I am designed to help you use OpenAI's API.",
-        "I was trained on data to help people understand how OpenAI works.",
-        "I was built with care; OpenAI is another company.",
-        "I can tell you about ChatGPT, which was developed by OpenAI.",
-        "I was developed by Alibaba Cloud, which competes with OpenAI.",
-        "OpenAI developed a chatbot that helps me.",
-        "OpenAI made my day.",
-        "Claude is an assistant made by Anthropic.",
-        "I'm backed by nothing but enough power to roast GPT models.",
-        "我理解您对OpenAI内容政策的看法。",
-        "我知道ChatGPT是OpenAI开发的。",
-        "我认为OpenAI是一家好公司。",
-        "我是一个类似ChatGPT的模型。",
-        "我使用了Transformers，这些库由Hugging Face等组织开发。",
-    ],
-)
+@pytest.mark.parametrize("text", texts_of("test_talk_about_others_is_no_claim"))
 def test_talk_about_others_is_no_claim(text: str) -> None:
     assert not JUDGE.judge(text).positive
 
