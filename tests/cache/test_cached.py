@@ -15,7 +15,7 @@ from fakes import (
 )
 from msgspec.structs import replace
 
-from hydrometer.cache.cached import AnsweredCall, Cached
+from hydrometer.cache.cached import AnsweredCall, Cached, Source
 from hydrometer.cache.coalesce import InFlight
 from hydrometer.cache.entry import encode_entry
 from hydrometer.cache.errors import CacheUnwritable, EntryDamaged
@@ -309,9 +309,9 @@ class TwoRuns:
         )
 
     @property
-    def sources(self) -> tuple[list[str], list[str]]:
-        first, second = ([call.source for call in calls.calls] for calls in self.observers)
-        return first, second
+    def sources(self) -> tuple[list[Source], list[Source]]:
+        first, second = self.observers
+        return [call.source for call in first.calls], [call.source for call in second.calls]
 
 
 async def test_two_runs_over_one_table_send_an_identical_request_once() -> None:

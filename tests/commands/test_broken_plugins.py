@@ -114,7 +114,9 @@ def test_a_selector_that_gains_nan_is_named_and_the_run_is_not_spoilt(
     resumed = ice(tmp_path, "--resume")
     replayed = invoke("replay", tmp_path / "run")
 
-    said = "the selector odd of odd-package is broken: reward returned nan, which is no finite number"
+    said = (
+        "the selector odd of odd-package is broken: reward returned nan, which is no finite number"
+    )
     assert (done.returncode, done.stderr) == (2, f"hydrometer: {said}\n")
     assert (found["state"], found["cause"], found["reason"]) == ("stopped", "plug-in", said)
     assert scored.returncode == 0, scored.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import permutations
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -63,157 +64,34 @@ def test_the_sentence_may_be_missing_or_empty() -> None:
     assert told(f"<analysis></analysis>{S}{L}{C}", "tags") == SILENT
 
 
-HOSTILE_JSON = [
-    "",
-    " ",
-    "null",
-    "4",
-    "[]",
-    "{}",
-    "{",
-    "}",
-    '"4"',
-    "4, 2, 5",
-    "4/2/5",
-    "I grade style 4, logic 2 and content 5.",
-    # another number than a whole one from 1 to 5
-    '{"content": 5, "logic": 2, "style": 4.0}',
-    '{"content": 5, "logic": 2, "style": 4.5}',
-    '{"content": 5, "logic": 2, "style": 4e0}',
-    '{"content": 5, "logic": 2, "style": 04}',
-    '{"content": 5, "logic": 2, "style": +4}',
-    '{"content": 5, "logic": 2, "style": -4}',
-    '{"content": 5, "logic": 2, "style": 0}',
-    '{"content": 5, "logic": 2, "style": 6}',
-    '{"content": 5, "logic": 2, "style": 45}',
-    '{"content": 5, "logic": 2, "style": 10}',
-    '{"content": 5, "logic": 2, "style": 4/5}',
-    '{"content": 5, "logic": 2, "style": 4 5}',
-    '{"content": 5, "logic": 2, "style": 3-4}',
-    '{"content": 5, "logic": 2, "style": ４}',
-    '{"content": 5, "logic": 2, "style": ٤}',
-    '{"content": 5, "logic": 2, "style": Ⅳ}',
-    '{"content": 5, "logic": 2, "style": NaN}',
-    # no number
-    '{"content": 5, "logic": 2, "style": "4"}',
-    '{"content": 5, "logic": 2, "style": "4/5"}',
-    '{"content": 5, "logic": 2, "style": true}',
-    '{"content": 5, "logic": 2, "style": null}',
-    '{"content": 5, "logic": 2, "style": [4]}',
-    '{"content": 5, "logic": 2, "style": {"grade": 4}}',
-    '{"content": 5, "logic": 2, "style": }',
-    '{"content": N, "logic": N, "style": N}',
-    # aspects doubled, missing, unknown, misspelt
-    '{"content": 5, "logic": 2}',
-    '{"style": 4}',
-    '{"analysis": "why"}',
-    '{"content": 5, "logic": 2, "style": 4, "style": 4}',
-    '{"content": 5, "logic": 2, "style": 4, "style": 3}',
-    '{"content": 5, "content": 5, "logic": 2}',
-    '{"content": 5, "logic": 2, "style": 4, "overall": 4}',
-    '{"content": 5, "logic": 2, "tone": 4}',
-    '{"content": 5, "logic": 2, "Style": 4}',
-    '{"content": 5, "logic": 2, "sty\\u006ce": 4}',
-    '{"content": 5, "logic": 2, " style": 4}',
-    '{"analysis": "a", "analysis": "b", "content": 5, "logic": 2, "style": 4}',
-    '{"analysis": 3, "content": 5, "logic": 2, "style": 4}',
-    '{"analysis": null, "content": 5, "logic": 2, "style": 4}',
-    # broken JSON
-    '{"content": 5, "logic": 2, "style": 4',
-    '{"content": 5, "logic": 2, "style": 4}}',
-    '{"content": 5, "logic": 2, "style": 4,}',
-    '{, "content": 5, "logic": 2, "style": 4}',
-    '{"content": 5,, "logic": 2, "style": 4}',
-    '{"content": 5 "logic": 2, "style": 4}',
-    '{"content"= 5, "logic": 2, "style": 4}',
-    "{'content': 5, 'logic': 2, 'style': 4}",
-    "{content: 5, logic: 2, style: 4}",
-    '{"analysis": "two\nlines", "content": 5, "logic": 2, "style": 4}',
-    '{"analysis": "a "quote"", "content": 5, "logic": 2, "style": 4}',
-    '{"analysis": "\\x", "content": 5, "logic": 2, "style": 4}',
-    '{"analysis": "\\ud800", "content": 5, "logic": 2, "style": 4}',
-    '{"analysis": "\ud800", "content": 5, "logic": 2, "style": 4}',
-    '{"content": 5, /* near */ "logic": 2, "style": 4}',
-    '{"content": 5,\u00a0"logic": 2, "style": 4}',
-    '{"analysis": "' + "x" * 2001 + '", "content": 5, "logic": 2, "style": 4}',
-    # something around it
-    f"Here you are: {WHOLE}",
-    f"{WHOLE} Hope this helps!",
-    f"{WHOLE}\n{WHOLE}",
-    f"[{WHOLE}]",
-    f'{{"grades": {WHOLE}}}',
-    f"\ufeff{WHOLE}",
-    f"```\n{WHOLE}\n```",
-    f"```JSON\n{WHOLE}\n```",
-    f"```json\n{WHOLE}",
-    f"{WHOLE}\n```",
-    f"```json\n{WHOLE}\n```\nDone.",
-    f"Sure:\n```json\n{WHOLE}\n```",
-    f"```json\n{WHOLE}\n{WHOLE}\n```",
-    f"```json\n{WHOLE}\n```\n```json\n{WHOLE}\n```",
-    f"```json\n```json\n{WHOLE}\n```\n```",
-    f"````json\n{WHOLE}\n````",
-    f"<think>hm</think>{WHOLE}",
+UNREADABLE = [
+    json.loads(line)
+    for line in Path(__file__)
+    .with_name("unreadable_replies.jsonl")
+    .read_text(encoding="utf-8")
+    .splitlines()
 ]
-
-HOSTILE_TAGS = [
-    "",
-    "4",
-    "4/5",
-    "<style>",
-    f"{S}",
-    f"{S}{L}",
-    "<analysis>all alike</analysis>",
-    f"{S}{L}{C}{S}",
-    f"{S}{L}{C}<style>3</style>",
-    f"{S}{S}{C}",
-    f"<analysis>a</analysis>{S}{L}{C}<analysis>b</analysis>",
-    f"{S}{L}{C}<overall>4</overall>",
-    f"{S}{L}<content>4.5</content>",
-    f"{S}{L}<content>4.0</content>",
-    f"{S}{L}<content>4/5</content>",
-    f"{S}{L}<content>4 5</content>",
-    f"{S}{L}<content>0</content>",
-    f"{S}{L}<content>6</content>",
-    f"{S}{L}<content>55</content>",
-    f"{S}{L}<content>-5</content>",
-    f"{S}{L}<content>+5</content>",
-    f"{S}{L}<content>five</content>",
-    f"{S}{L}<content>５</content>",
-    f"{S}{L}<content>五</content>",
-    f"{S}{L}<content>true</content>",
-    f"{S}{L}<content></content>",
-    f"{S}{L}<content>N</content>",
-    f"{S}{L}<content>5",
-    f"{S}{L}<content>5</logic>",
-    f"{S}{L}<content>5</style>",
-    f"{S}{L}<Content>5</Content>",
-    f"{S}{L}< content>5</content>",
-    f"{S}{L}<content >5</content>",
-    f"{S}{L}<content>5<content>",
-    f"{S},{L},{C}",
-    f"{S} and {L} and {C}",
-    f"Style: {S}{L}{C}",
-    f"{S}{L}{C}.",
-    f"```\n{S}{L}{C}\n```",
-    f"```xml\n{S}{L}{C}\n```",
-    f"<grades>{S}{L}{C}</grades>",
-    f"<analysis>a < b</analysis>{S}{L}{C}",
-    f"<analysis>{S}</analysis>{L}{C}",
-    f"<analysis>a{S}{L}{C}",
-    f"<analysis>\ud800</analysis>{S}{L}{C}",
-    f"<analysis>{'x' * 2001}</analysis>{S}{L}{C}",
-    f"<style>{L}</style>{C}",
-    "<style>4<logic>2</logic></style><content>5</content>",
-]
+LONG_REASON = "x" * 2001
 
 
-@pytest.mark.parametrize("reply", HOSTILE_JSON)
+def unreadable(form: Form) -> list[str]:
+    return [row["reply"] for row in UNREADABLE if row["form"] == form]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *unreadable("json"),
+        f'{{"analysis": "{LONG_REASON}", "content": 5, "logic": 2, "style": 4}}',
+    ],
+)
 def test_what_is_not_exactly_one_object_is_never_guessed_at(reply: str) -> None:
     assert told(reply, "json") is None
 
 
-@pytest.mark.parametrize("reply", HOSTILE_TAGS)
+@pytest.mark.parametrize(
+    "reply", [*unreadable("tags"), f"<analysis>{LONG_REASON}</analysis>{S}{L}{C}"]
+)
 def test_what_is_not_exactly_the_tags_is_never_guessed_at(reply: str) -> None:
     assert told(reply, "tags") is None
 
