@@ -2,7 +2,7 @@
 
 A key has no call in flight, or one call with a leader and any number of waiters.
 
-- No call in flight: the caller becomes the leader, and the call runs in its own task.
+- No call in flight: the caller becomes the leader and makes the call in its own task.
 - The leader's call ends with a value or an error: every waiter gets that value or an equal error.
   The error is final: a waiter that tried again would repeat a request that has just failed.
 - The leader is cancelled: its call ends without an outcome. The first waiter to wake becomes the

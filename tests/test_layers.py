@@ -18,7 +18,7 @@ ALLOWED = {
     "cache": {"cache", "providers"},
     "strategies": {"strategies", "providers.types"},
     "engine": {"engine", "cache", "providers", "strategies"},
-    "scoring": {"scoring", "strategies.types", "strategies.comparing"},
+    "scoring": {"scoring", "strategies.types", "strategies.similarity.similarity_types"},
     "report": {"report", "scoring", "engine.events"},
     "commands": {
         *("commands", "engine", "cache", "providers", "strategies", "scoring", "report", "data"),

@@ -195,7 +195,7 @@ def _write(made: Any) -> str:
 
 
 def _check_written(made: Any, written: str) -> None:
-    """Raise PluginFault for settings that cannot be read again: nobody checks the type of a default."""
+    """Raise PluginFault for settings that cannot be read again; defaults are not type-checked."""
     settings = msgspec.json.decode(written)
     again = _write(msgspec.convert(settings, type(made)))
     if msgspec.json.decode(again) != settings:
