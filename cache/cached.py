@@ -68,9 +68,9 @@ class Cached:
     stored. If another process has stored a response under the same key in the meantime, that
     response is returned to everyone.
 
-    *in_flight* may be shared with other ``Cached`` over the same store and model. An error of a call
-    in flight then reaches every run that waits for it. Without *in_flight*, only the callers of
-    this object share identical requests.
+    *in_flight* may be shared with other ``Cached`` over the same store and model. An error of a
+    call in flight then reaches every run that waits for it. Without *in_flight*, only the callers
+    of this object share identical requests.
     """
 
     def __init__(
