@@ -43,7 +43,8 @@ from .engine.setup.loading import builtin_text, load_config, load_texts
 from .engine.setup.plan import AnyPlan, IcePlan
 from .engine.setup.planning import build_ice_plan
 from .providers.errors import ProviderError
-from .providers.settings import Planting, check_provider
+from .providers.kinds import ProviderKinds
+from .providers.simulation.planting import Planting
 from .providers.simulation.server.simulator_settings import DeadForm, JitterShape, parse_faults
 from .report.tables.formats import to_csv, to_json, to_markdown
 from .report.terminal.cache_text import (
@@ -635,7 +636,7 @@ def simulate(
 def check_providers(config: Config) -> None:
     """Raise SettingsInvalid for a provider that nobody gives."""
     for name, settings in config.models.items():
-        check_provider(f"models.{name}", settings.provider, PLUGINS.providers)
+        ProviderKinds(PLUGINS.providers).find(settings.provider, f"models.{name}")
 
 
 def build_plans(config: Config, targets: list[str] | None, folder: Path) -> list[IcePlan]:

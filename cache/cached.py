@@ -19,7 +19,7 @@ import anyio
 import msgspec
 
 from ..providers.base import Provider
-from ..providers.limits.rate_window import estimate_usage
+from ..providers.tokens import estimate_usage
 from ..providers.types import Response, Usage
 from .coalesce import InFlight
 from .entry import decode_response, encode_entry

@@ -15,7 +15,7 @@ from ..engine.setup.loading import builtin_text, load_texts
 from ..engine.setup.plan import IcePlan
 from ..engine.setup.planning import build_ice_plan
 from ..providers.settings import ModelSettings
-from ..providers.simulation.simulated_adapter import planted_claim
+from ..providers.simulation.planting import planting_of
 from ..scoring.identity_scores import IdentityScore
 from ..scoring.similarity_scores import SimilarityScore
 from ..strategies.templates import fill
@@ -85,7 +85,7 @@ async def run_demo_comparison(
     scores = write_scores(directory)
     return DemoComparison(
         name=target,
-        relation=config.models[target].planting.relation,
+        relation=planting_of(config.models[target]).relation,
         scores=tuple(score for score in scores if isinstance(score, SimilarityScore)),
         replay=await replay_run(directory, None),
     )
@@ -93,6 +93,9 @@ async def run_demo_comparison(
 
 def find_planted(directory: Path, plan: IcePlan, settings: ModelSettings) -> Planted:
     """Return the truth about the probes of a run, from the planting alone."""
+    from ..providers.simulation.simulated_target import planted_claim  # noqa: PLC0415 (word lists)
+
+    planting = planting_of(settings)
     template = ""
     claims: list[str | None] = []
     for event in RunDirectory(directory).read_events():
@@ -101,7 +104,7 @@ def find_planted(directory: Path, plan: IcePlan, settings: ModelSettings) -> Pla
         elif isinstance(event, Probed):
             prompt = fill(template, plan.questions[event.question].text)
             request = plan.target.build_request(prompt)
-            claims.append(planted_claim(request, settings.model, settings.planting))
+            claims.append(planted_claim(request, settings.model, planting))
     half = len(claims) // 2
     return Planted(
         loose=sum(claim is not None for claim in claims),

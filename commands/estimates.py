@@ -11,6 +11,7 @@ from ..engine.setup.config import Config
 from ..engine.setup.models import PlannedModel, Role
 from ..engine.setup.plan import AnyPlan, IcePlan, RefineSearch, RsePlan, TreeSearch, planned_models
 from ..engine.setup.registry import StrategyRegistry
+from ..providers.kinds import has_known_price
 from ..providers.settings import EndpointSettings, ModelSettings
 from ..strategies.judging import identity
 from ..strategies.mutation.refine import EXCERPT, Refine
@@ -69,7 +70,7 @@ def estimate(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         cost_usd=(
-            settings.cost_usd(input_tokens, output_tokens) if settings.has_known_price else None
+            settings.cost_usd(input_tokens, output_tokens) if has_known_price(settings) else None
         ),
         seconds=_seconds(settings, calls, input_tokens + output_tokens, at_once=at_once),
         left=0 if found is None else max(0, min(calls, alone - found)),

@@ -33,9 +33,10 @@ from ..engine.rse.rse_planning import prompts_changed
 from ..engine.setup.config import Config
 from ..engine.setup.plan import AnyPlan, IcePlan, planned_models
 from ..providers.errors import AccessDenied, BudgetReached, ProviderError, SettingsInvalid
+from ..providers.kinds import wants_preflight
 from ..providers.limits.budget import Budget, Spent
-from ..providers.limits.rate_window import estimate_usage
 from ..providers.pool import Pool, preflight
+from ..providers.tokens import estimate_usage
 from .interrupt import stoppable
 from .plugins import Plugins
 from .session import (
@@ -166,7 +167,6 @@ async def _run(
             open_pools(
                 job.config,
                 names,
-                observers=observers,
                 budget=budget,
                 spent=job.spent,
                 plugins=job.plugins,
@@ -187,7 +187,7 @@ async def _run(
                 pools.abandon, pools.in_flight, say, state=pools.state, signals=job.signals
             ):
                 if job.preflight:
-                    await _preflight(job, pools, timings)
+                    await _preflight(job, pools, observers, timings)
                 stack.enter_context(seldom_collected())
                 slots = sum(job.config.models[name].all_slots for name in names)
                 await run_plan(
@@ -208,16 +208,19 @@ async def _run(
             timings.flush()
 
 
-async def _preflight(job: MeasureJob, pools: Mapping[str, Pool], timings: TimingLog) -> None:
+async def _preflight(
+    job: MeasureJob, pools: Mapping[str, Pool], observers: Observers, timings: TimingLog
+) -> None:
     """Make a small call in each role, in the manner of the calls to come."""
     for model in dict.fromkeys(planned_models(job.plan).values()):
-        if job.config.models[model.name].provider != "simulated":
+        if wants_preflight(job.config.models[model.name]):
             sampling = model.sampling
             if sampling.max_tokens is not None:  # what is not set is not sent, here neither
                 sampling = msgspec.structs.replace(sampling, max_tokens=16)
             small = msgspec.structs.replace(model, sampling=sampling)
             request = small.build_request("Reply with OK.")
-            response = await preflight(pools[model.name], request)
+            view = pools[model.name].watched_by(observers)
+            response = await preflight(view, request, f"models.{model.name}")
             timings.call_ended(
                 AnsweredCall(
                     key=request_key(request),

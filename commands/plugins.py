@@ -18,7 +18,7 @@ import msgspec
 from ..engine.errors import InputInvalid, PluginBroken
 from ..engine.setup.plugin_checks import Plugin, PluginFault, StrategyKind, check_kept, excerpt
 from ..engine.setup.registry import PluginSpec, StrategyRegistry
-from ..providers.base import OpenProvider, Provider, QuotedProvider
+from ..providers.base import Adapter, AdapterReply, OpenAdapter
 from ..providers.errors import ProviderError
 from ..providers.quota import Quota
 from ..providers.settings import ModelSettings
@@ -34,7 +34,7 @@ class Plugins:
         selectors: Mapping[str, type] | None = None,
         mutators: Mapping[str, type] | None = None,
         judges: Mapping[str, type] | None = None,
-        providers: Mapping[str, OpenProvider] | None = None,
+        providers: Mapping[str, OpenAdapter] | None = None,
     ) -> None:
         self._given: dict[StrategyKind, Mapping[str, type]] = {
             "selectors": selectors or {},
@@ -42,7 +42,7 @@ class Plugins:
             "judges": judges or {},
         }
         self.catalogue = StrategyRegistry(self._find)
-        self.providers: Mapping[str, OpenProvider] = _Providers(providers or {})
+        self.providers: Mapping[str, OpenAdapter] = _Providers(providers or {})
 
     def _find(self, kind: StrategyKind) -> Mapping[str, PluginSpec]:
         installed = {
@@ -55,13 +55,13 @@ class Plugins:
         return {**installed, **given}
 
 
-class _Providers(Mapping[str, OpenProvider]):
+class _Providers(Mapping[str, OpenAdapter]):
     """Openers by provider name; what one is is found out when a model wants it."""
 
-    def __init__(self, given: Mapping[str, OpenProvider]) -> None:
+    def __init__(self, given: Mapping[str, OpenAdapter]) -> None:
         self._given = given
 
-    def __getitem__(self, name: str) -> OpenProvider:
+    def __getitem__(self, name: str) -> OpenAdapter:
         if name in self._given:
             return _Opener(Plugin(noun="provider", name=name), self._given[name])
         point = _points("providers")[name]
@@ -103,13 +103,13 @@ def _package(point: EntryPoint) -> str:
 class _Opener:
     """Opens a provider of another package, which is named by whatever goes wrong in it."""
 
-    def __init__(self, plugin: Plugin, opener: OpenProvider) -> None:
+    def __init__(self, plugin: Plugin, opener: OpenAdapter) -> None:
         self._plugin = plugin
         self._opener = opener
 
     def __call__(
         self, settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
-    ) -> AbstractAsyncContextManager[Provider]:
+    ) -> AbstractAsyncContextManager[Adapter]:
         """Return what opens the adapter; the plug-in is not called before."""
         looked_up = (name for name, value in settings.headers.items() if value.startswith("env:"))
         secrets = (api_key, *(headers[name] for name in looked_up))
@@ -119,20 +119,18 @@ class _Opener:
         )
 
 
-class _Opened(AbstractAsyncContextManager[Provider, None]):
+class _Opened(AbstractAsyncContextManager[Adapter, None]):
     def __init__(
-        self, plugin: Plugin, opener: Callable[[], AbstractAsyncContextManager[Provider]]
+        self, plugin: Plugin, opener: Callable[[], AbstractAsyncContextManager[Adapter]]
     ) -> None:
         self._plugin = plugin
         self._opener = opener
 
-    async def __aenter__(self) -> Provider:
+    async def __aenter__(self) -> Adapter:
         with self._plugin.calling("open", may_raise=ProviderError):
             self._context = self._opener()
             inner = await self._context.__aenter__()
-        if isinstance(inner, QuotedProvider):
-            return _QuotedAdapter(self._plugin, inner)
-        return _Adapter(self._plugin, inner)
+        return _CheckedAdapter(self._plugin, inner)
 
     async def __aexit__(
         self,
@@ -149,37 +147,20 @@ class _Opened(AbstractAsyncContextManager[Provider, None]):
                 raise
 
 
-class _Adapter:
-    """Hands on responses that can be read again once they are stored."""
+class _CheckedAdapter:
+    """Passes on replies whose responses can be stored and read again."""
 
-    def __init__(self, plugin: Plugin, inner: Provider) -> None:
+    def __init__(self, plugin: Plugin, inner: Adapter) -> None:
         self._plugin = plugin
         self._inner = inner
 
-    async def complete(self, request: Request) -> Response:
-        """Return the response, or raise a ProviderError."""
-        with self._plugin.calling("complete", may_raise=ProviderError):
-            response = await self._inner.complete(request)
-            check_kept(response, Response)
-        return response
-
-
-class _QuotedAdapter:
-    """Hands on also what the endpoint says of its limits."""
-
-    def __init__(self, plugin: Plugin, inner: QuotedProvider) -> None:
-        self._plugin = plugin
-        self._inner = inner
-
-    async def complete(self, request: Request) -> Response:
-        """Return the response, or raise a ProviderError."""
-        return (await self.complete_quoted(request))[0]
-
-    async def complete_quoted(self, request: Request) -> tuple[Response, Quota | None]:
-        """Do the same, and return also the quota."""
-        with self._plugin.calling("complete_quoted", may_raise=ProviderError):
-            response, quota = await self._inner.complete_quoted(request)
-            check_kept(response, Response)
-            if not isinstance(quota, Quota | None):
-                raise PluginFault(f"returned {excerpt(quota)}, not a Quota")
-        return response, quota
+    async def send(self, request: Request) -> AdapterReply:
+        """Return the reply, or raise a ProviderError."""
+        with self._plugin.calling("send", may_raise=ProviderError):
+            reply = await self._inner.send(request)
+            if not isinstance(reply, AdapterReply):
+                raise PluginFault(f"returned {excerpt(reply)}, not an AdapterReply")
+            check_kept(reply.response, Response)
+            if not isinstance(reply.quota, Quota | None):
+                raise PluginFault(f"returned {excerpt(reply.quota)}, not a Quota")
+        return reply

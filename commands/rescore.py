@@ -190,14 +190,13 @@ async def _opened(
             open_pools(
                 job.config,
                 {name},
-                observers=observers,
                 budget=build_budget(job.config, spent),
                 spent=spent,
                 plugins=job.plugins,
             ) as pools,
         ):
             tally.statistics = pools.statistics
-            cached = Cached(pools[name], store, pool=name, observer=observers)
+            cached = Cached(pools[name].watched_by(observers), store, pool=name, observer=observers)
             try:
                 yield _Means(
                     asker=ModelCaller({"judge": cached}, {}),

@@ -15,12 +15,12 @@ from ..engine.records.event_log import Observers
 from ..engine.setup.config import Config
 from ..engine.setup.models import Role
 from ..engine.setup.plan import AnyPlan, IcePlan, Imported, planned_models
-from ..engine.setup.planning import find_model, model_identity
+from ..engine.setup.planning import find_model
 from ..providers.clock import SystemClock
 from ..providers.errors import SettingsInvalid
+from ..providers.kinds import ProviderKinds, has_known_price, model_identity
 from ..providers.limits.budget import Budget, Spent
 from ..providers.pool import Pool, open_pool
-from ..providers.settings import check_provider
 from ..providers.statistics import PoolStatistics
 from ..report.terminal.pool_text import state_lines
 from .plugins import Plugins
@@ -76,7 +76,7 @@ def find_unpriced(config: Config, names: Iterable[str]) -> list[str]:
     """Return which settings the run's budget in money misses: prices of models of *names*."""
     if config.run.budget.cost_usd is None:
         return []
-    return [f"models.{n}.price" for n in sorted(names) if not config.models[n].has_known_price]
+    return [f"models.{n}.price" for n in sorted(names) if not has_known_price(config.models[n])]
 
 
 def require_models(config: Config, plan: AnyPlan, plugins: Plugins) -> None:
@@ -88,7 +88,7 @@ def require_models(config: Config, plan: AnyPlan, plugins: Plugins) -> None:
         raise InputInvalid("the plan is that of an imported run, which makes no call")
     for role, model in planned_models(plan).items():
         settings = find_model(config, model.name, f"the plan's {role}")
-        check_provider(f"models.{model.name}", settings.provider, plugins.providers)
+        ProviderKinds(plugins.providers).find(settings.provider, f"models.{model.name}")
         if (here := model_identity(settings)) != model.identity:
             raise InputInvalid(
                 f"the plan's {role} {model.name} is {model.identity}, and the config's is {here}"
@@ -134,7 +134,6 @@ async def open_pools(
     config: Config,
     names: set[str],
     *,
-    observers: Observers | None,
     budget: Budget,
     spent: Mapping[str, Spent] | None = None,
     plugins: Plugins | None = None,
@@ -142,7 +141,7 @@ async def open_pools(
     """Open one pool for each model of *names*. Raises SettingsInvalid before anything is sent."""
     require_prices(config, names)
     clock = SystemClock()
-    openers = (plugins or Plugins()).providers
+    kinds = ProviderKinds((plugins or Plugins()).providers)
     async with AsyncExitStack() as stack:
         pools = Pools()
         for name in sorted(names):
@@ -152,10 +151,9 @@ async def open_pools(
                     config.models[name],
                     environ=os.environ,
                     clock=clock,
-                    observer=observers,
                     budget=budget,
                     spent=(spent or {}).get(name),
-                    openers=openers,
+                    kinds=kinds,
                 )
             )
         yield pools
@@ -166,6 +164,7 @@ def cached_providers(
 ) -> dict[Role, KeyedProvider]:
     """Return the provider of each role; roles of one model share its pool and its flights."""
     cached = {
-        name: Cached(pool, store, pool=name, observer=observers) for name, pool in pools.items()
+        name: Cached(pool.watched_by(observers), store, pool=name, observer=observers)
+        for name, pool in pools.items()
     }
     return {role: cached[model.name] for role, model in planned_models(plan).items()}

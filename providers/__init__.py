@@ -1,1 +1,1 @@
-"""Answers one request: adapters, limits and retry behind one method."""
+"""Access to models: requests, errors, settings, pools and their adapters."""

@@ -1,10 +1,10 @@
-"""The one door to a model, and the protocols that are handed in from outside."""
+"""Protocols and values at the edges of this package: models, adapters, provider kinds, clocks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import msgspec
 
@@ -14,42 +14,66 @@ from .types import Request, Response
 
 
 class Provider(Protocol):
-    """Answers one request. Adapters, retry, limits, cache and test fakes all look like this."""
+    """Answers one request. Retry, limits, pools, the cache and test fakes all look like this."""
 
     async def complete(self, request: Request) -> Response:
         """Return the response, or raise a ProviderError."""
         ...
 
 
-@runtime_checkable
-class QuotedProvider(Protocol):
-    """What a provider adds that can tell what its endpoint says of limits; nobody has to.
+class AdapterReply(msgspec.Struct, frozen=True, kw_only=True):
+    """What one attempt brought back.
 
-    A response is stored as it is, so this travels beside it.
+    *quota* is what the endpoint said about its limits. It is not part of *response*, because
+    responses are stored as they are.
     """
 
-    async def complete_quoted(self, request: Request) -> tuple[Response, Quota | None]:
-        """Do what `complete` does, and return also what the reply's headers say."""
+    response: Response
+    quota: Quota | None = None
+
+
+class Adapter(Protocol):
+    """Sends requests to one endpoint. An adapter does not retry, cache, limit or log."""
+
+    async def send(self, request: Request) -> AdapterReply:
+        """Make one attempt, and return the reply or raise a ProviderError."""
         ...
 
 
-class OpenProvider(Protocol):
-    """Opens the adapter of one model, and closes it: the seam for providers of other packages.
+class OpenAdapter(Protocol):
+    """Opens the adapter of one model and closes it: the seam for providers of other packages.
 
-    *settings* name one address at most, *api_key* is empty where none was named, and the values
-    of *headers* are what is to be sent. Raise SettingsInvalid with a message that begins with the
-    setting's name, as in "options.region is missing": the model's path is put in front of it.
+    *settings* name at most one address. *api_key* is empty where the user named no key. The values
+    of *headers* are to be sent as they are. Raise SettingsInvalid with a message that begins with
+    the setting's name, as in "options.region is missing"; the model's path is put in front of it.
     """
 
     def __call__(
         self, settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
-    ) -> AbstractAsyncContextManager[Provider]:
-        """Return what opens the adapter, for as many calls at once as there are *slots*."""
+    ) -> AbstractAsyncContextManager[Adapter]:
+        """Return a context manager of an adapter that takes *slots* calls at once."""
         ...
 
 
+class ProviderKind(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that differs between kinds of providers; *name* is what the config writes.
+
+    *check* gets a model's settings and their path, and raises SettingsInvalid for a wrong address
+    or option. *identity_suffix* returns what the model's identity holds beside kind, model name
+    and revision; it may raise SettingsInvalid.
+    """
+
+    name: str
+    open: OpenAdapter
+    check: Callable[[ModelSettings, str], None]
+    identity_suffix: Callable[[ModelSettings], str]
+    free: bool = False  # calls cost nothing, so the price is known without a price table
+    preflight: bool = True  # a small call before a run can find a wrong setting
+    extra: str = ""  # pip extra with the libraries that *open* imports
+
+
 class Clock(Protocol):
-    """Time as the layers see it, so that tests can wind it by hand."""
+    """Time as this package sees it, so that a test can set it."""
 
     def now(self) -> float:
         """Seconds on a clock that never goes back."""
@@ -66,16 +90,16 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     pool: str
     waited_s: float  # for a slot and for the rate limits
     took_s: float
-    error: str = ""  # the error class, empty when a response arrived
+    error: str = ""  # the error's class; empty when a response arrived
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
-    endpoint: str = ""  # the user's name of it, where the model has several
+    endpoint: str = ""  # the user's name for it, where the model has several
 
 
 class AttemptObserver(Protocol):
-    """Is told of every attempt as it ends; must not block."""
+    """Receives every attempt when it ends. It must not block."""
 
     def attempt_ended(self, attempt: Attempt) -> None:
-        """Take note of one attempt."""
+        """Record one attempt."""
         ...

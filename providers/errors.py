@@ -1,4 +1,4 @@
-"""What can go wrong between us and a model, named by whose fault it was."""
+"""Errors of model calls, named by what happened and whose fault it was."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Literal
 from .quota import Quota
 from .types import Usage
 
-# When to make the next attempt: what the endpoint asked for is waited at the least; a backoff will
-# do, because what holds that endpoint need not hold the call; or now, at another endpoint.
+# When to retry. "as asked": wait at least Retry-After. "after backoff": wait only the backoff,
+# because another endpoint may serve the call. "at once": another endpoint can serve it now.
 Again = Literal["as asked", "after backoff", "at once"]
 
 
@@ -17,17 +17,17 @@ class ProviderError(Exception):
 
 
 class TransientError(ProviderError):
-    """Theirs, and worth another attempt."""
+    """A fault of the endpoint or the network that another attempt may not meet."""
 
     retry_after_s: float | None = None
-    waited_s: float = 0.0  # how long the attempt had waited for its turn before it was sent
+    waited_s: float = 0.0  # seconds that the attempt was queued before it was sent
     again: Again = "as asked"
 
 
 class RateLimited(TransientError):
-    """The endpoint answered 429; *retry_after_s* is what it asked for, if it did.
+    """The endpoint answered 429; *retry_after_s* is the cooldown that it asked for, if any.
 
-    *quota* is what its headers say is left.
+    *quota* is what its headers say about its limits.
     """
 
     def __init__(
@@ -48,7 +48,10 @@ class ServiceFailed(TransientError):
 
 
 class ConnectionFailed(TransientError):
-    """No complete HTTP reply arrived: refused, reset, cut; *sent* is whether a request may have."""
+    """No complete HTTP reply arrived: the connection was refused, reset or closed early.
+
+    *sent* is False where the request cannot have reached the endpoint.
+    """
 
     def __init__(self, message: str, *, sent: bool = True) -> None:
         super().__init__(message)
@@ -60,13 +63,13 @@ class TimedOut(TransientError):
 
 
 class ReplyMalformed(TransientError):
-    """A complete reply arrived that is not what the API promises: not JSON, no choices."""
+    """A complete reply arrived that breaks the API's contract: not JSON, no choices."""
 
-    usage: Usage | None = None  # what it says it cost
+    usage: Usage | None = None  # what the reply says it used
 
 
 class RequestRejected(ProviderError):
-    """Ours: this request will never be answered (4xx other than access and rate)."""
+    """The request is at fault and will never be answered (4xx other than access and rate)."""
 
     def __init__(self, message: str, *, status: int, code: str = "") -> None:
         super().__init__(message)
@@ -75,13 +78,13 @@ class RequestRejected(ProviderError):
 
 
 class ReplyUnusable(ProviderError):
-    """A reply arrived that is no answer, and another attempt cannot mend that: too large, empty."""
+    """A valid reply holds no answer (too large, empty), and a retry would not change that."""
 
-    usage: Usage | None = None  # what it says it cost
+    usage: Usage | None = None  # what the reply says it used
 
 
 class AttemptsExhausted(ProviderError):
-    """Every allowed attempt failed, though the endpoint does answer; *attempts* were sent."""
+    """Every attempt failed although the endpoint answers other calls; *attempts* were sent."""
 
     def __init__(self, message: str, *, attempts: int) -> None:
         super().__init__(message)
@@ -89,7 +92,7 @@ class AttemptsExhausted(ProviderError):
 
 
 class PoolUnavailable(ProviderError):
-    """No further call to this pool can succeed now: the run has to pause, not the probe to fail."""
+    """No further call to this pool can succeed now: pause the run, do not fail the probe."""
 
 
 class AccessDenied(PoolUnavailable):
@@ -101,7 +104,7 @@ class AccessDenied(PoolUnavailable):
 
 
 class Outage(PoolUnavailable):
-    """Attempts or time were used up, and the endpoint answered nobody in the meantime."""
+    """Attempts or time were used up, and the endpoint answered no call in the meantime."""
 
 
 class BudgetReached(PoolUnavailable):

@@ -1,57 +1,79 @@
-"""One model, ready to be called: adapters, limits, failover and retry, opened from its settings."""
+"""Pool of one model: adapters, limits, failover and retry, opened from the model's settings."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
 
-from .base import AttemptObserver, Clock, OpenProvider, Provider
+from .base import Adapter, AttemptObserver, Clock, Provider, ProviderKind
 from .errors import AccessDenied, Outage, ReplyUnusable, RequestRejected, SettingsInvalid
+from .kinds import ProviderKinds, check_kind
 from .limits.budget import Budget, Spent
 from .limits.failover import Endpoint, Failover
 from .limits.limiter import Limited
-from .limits.retry import Retrying
-from .settings import EndpointSettings, ModelSettings, check_provider
+from .limits.retry import AnswerCount, Retrying
+from .settings import EndpointSettings, ModelSettings
 from .statistics import PoolStatistics
 from .types import Request, Response
 
 
 class _Place(msgspec.Struct, frozen=True, kw_only=True):
-    """One endpoint as it is to be opened."""
+    """One endpoint before it is opened."""
 
     name: str
     settings: ModelSettings
-    key_path: str  # where its key is named
+    key_path: str  # the setting's path under which its key is named
 
 
 class Pool:
-    """Answers requests to one model, *name*d by the user; *budget* is what it may spend."""
+    """Answers requests to one model. Several runs may share it, each through its own view.
+
+    Its limits, failover, budget and breakers are shared by all views.
+    """
 
     def __init__(
         self,
         name: str,
         *,
-        retrying: Provider,
         limited: Limited | Failover,
+        clock: Clock,
+        attempts: int = 1,
+        deadline_s: float = math.inf,
         budget: Budget | None = None,
     ) -> None:
-        self.name = name
-        self._retrying = retrying
+        self.name = name  # the user's name for the model
         self._limited = limited
+        self._clock = clock
+        self._attempts = attempts
+        self._deadline_s = deadline_s
         self._budget = budget or Budget()
+        self._answers = AnswerCount()
+        self._unwatched = self.watched_by(None)
 
     async def complete(self, request: Request) -> Response:
-        """Return the response, or raise a ProviderError."""
-        return await self._retrying.complete(request)
+        """Return the response, or raise a ProviderError. No observer receives the attempts."""
+        return await self._unwatched.complete(request)
+
+    def watched_by(self, observer: AttemptObserver | None) -> Provider:
+        """Return a view of this pool; *observer* receives the attempts of that view only."""
+        return Retrying(
+            self._limited.watched_by(observer),
+            attempts=self._attempts,
+            deadline_s=self._deadline_s,
+            clock=self._clock,
+            pool=self.name,
+            answers=self._answers,
+        )
 
     def abandon(self) -> None:
-        """Let cancellation reach the attempts that are under way."""
+        """Let cancellation reach the attempts in flight, those of all views."""
         self._limited.abandon()
 
     def statistics(self) -> PoolStatistics:
-        """Return what was sent and what is under way at this moment."""
+        """Return what was sent and what is in flight at this moment, over all views."""
         found = self._limited.statistics()
         return found if isinstance(found, PoolStatistics) else PoolStatistics(endpoints=(found,))
 
@@ -67,21 +89,20 @@ async def open_pool(
     *,
     environ: Mapping[str, str],
     clock: Clock,
-    observer: AttemptObserver | None = None,
     budget: Budget | None = None,
     spent: Spent | None = None,
-    openers: Mapping[str, OpenProvider] = {},
+    kinds: ProviderKinds | None = None,
 ) -> AsyncIterator[Pool]:
     """Open the pool of the model that the user calls *name*.
 
-    Keys are looked up in *environ*, now and only now. *openers* are the providers that are not
-    built in. The model's own budget lies under *budget*, and *spent* counts against it already.
-    Raises SettingsInvalid, naming the setting, for what cannot be used.
+    Keys are looked up in *environ* once, here. *kinds* are the known kinds of providers, by default
+    the built-in ones. The model's own budget lies under *budget*, and *spent* already counts
+    against it. Raises SettingsInvalid, naming the setting, for one that cannot be used.
     """
     path = f"models.{name}"
     settings.check(path)
-    check_provider(path, settings.provider, openers)
-    open_adapter = _opener(settings.provider, path, openers)
+    kind = (kinds or ProviderKinds()).find(settings.provider, path)
+    check_kind(settings, path)
     own = settings.budget
     budget = Budget(
         calls=own.calls,
@@ -94,7 +115,7 @@ async def open_pool(
     async with AsyncExitStack() as stack:
         endpoints = []
         for place in _places(settings, path):
-            adapter = await _open_adapter(stack, open_adapter, place, path, environ)
+            adapter = await _open_adapter(stack, kind, place, path, environ)
             limited = Limited(
                 adapter,
                 slots=place.settings.slots,
@@ -103,78 +124,55 @@ async def open_pool(
                 clock=clock,
                 pool=name,
                 endpoint=place.name,
-                observer=observer,
                 price=settings.price,
                 budget=budget,
             )
             endpoints.append(Endpoint(place.name, limited))
         several = len(endpoints) > 1
-        door = Failover(endpoints, clock=clock, budget=budget) if several else endpoints[0].limited
-        retrying = Retrying(
-            door,
+        yield Pool(
+            name,
+            limited=(
+                Failover(endpoints, clock=clock, budget=budget) if several else endpoints[0].limited
+            ),
+            clock=clock,
             attempts=settings.attempts,
             deadline_s=settings.deadline_s,
-            clock=clock,
-            pool=name,
+            budget=budget,
         )
-        yield Pool(name, retrying=retrying, limited=door, budget=budget)
 
 
 async def _open_adapter(
     stack: AsyncExitStack,
-    open_adapter: OpenProvider,
+    kind: ProviderKind,
     place: _Place,
     path: str,
     environ: Mapping[str, str],
-) -> Provider:
+) -> Adapter:
     settings = place.settings
-    opened = open_adapter(
-        settings,
-        slots=settings.slots,
-        api_key=_resolve_key(f"{place.key_path}.api_key_env", settings.api_key_env, environ),
-        headers=_resolve_headers(path, settings.headers, environ),
-    )
+    api_key = _resolve_key(f"{place.key_path}.api_key_env", settings.api_key_env, environ)
+    headers = _resolve_headers(path, settings.headers, environ)
     try:
+        opened = kind.open(settings, slots=settings.slots, api_key=api_key, headers=headers)
         return await stack.enter_async_context(opened)
     except SettingsInvalid as error:
         raise SettingsInvalid(f"{path}.{error}") from error
+    except ModuleNotFoundError as error:
+        if not kind.extra:
+            raise
+        raise SettingsInvalid(
+            f"{path}.provider: {kind.name} needs the {kind.extra} package: "
+            f"pip install 'hydrometer[{kind.extra}]'"
+        ) from error
 
 
-def _opener(provider: str, path: str, openers: Mapping[str, OpenProvider]) -> OpenProvider:
-    """Return what opens *provider*; its libraries are imported when a model asks for them."""
-    match provider:
-        case "http":
-            from .http.http_adapter import open_http  # noqa: PLC0415 (aiohttp is a third of a start)
+async def preflight(provider: Provider, request: Request, path: str) -> Response:
+    """Make one small call to the model at *path*, and name the settings to look at when it fails.
 
-            return open_http
-        case "openai":
-            try:
-                from .openai.openai_adapter import open_openai  # noqa: PLC0415 (the SDK takes a second)
-            except ModuleNotFoundError as error:
-                raise SettingsInvalid(
-                    f"{path}.provider: openai needs the openai package: "
-                    "pip install 'hydrometer[openai]'"
-                ) from error
-            return open_openai
-        case "simulated":
-            from .simulation.simulated_adapter import open_simulated  # noqa: PLC0415 (a run may need none)
-
-            return open_simulated
-        case "vllm":
-            raise SettingsInvalid(f"{path}.provider {provider} is not available in this version")
-        case _:
-            return openers[provider]
-
-
-async def preflight(pool: Pool, request: Request) -> Response:
-    """Make one small call, and say which settings to look at when it fails.
-
-    What another attempt cannot mend is SettingsInvalid; a model that cannot be reached, or that
-    denies access, stays what it is.
+    *provider* is its pool or a view of it. A failure that no retry can mend is SettingsInvalid.
+    Outage and AccessDenied stay what they are.
     """
-    path = f"models.{pool.name}"
     try:
-        return await pool.complete(request)
+        return await provider.complete(request)
     except AccessDenied as error:
         raise AccessDenied(
             f"{error} (look at api_key_env, model and base_url of {path})", status=error.status
@@ -188,7 +186,7 @@ async def preflight(pool: Pool, request: Request) -> Response:
 
 
 def _places(settings: ModelSettings, path: str) -> tuple[_Place, ...]:
-    """Return the settings of each endpoint; one of a base_url has no name."""
+    """Return the settings of each endpoint; a model with one address has one without a name."""
     if not settings.endpoints:
         return (_Place(name="", settings=settings, key_path=path),)
     return tuple(
@@ -202,7 +200,7 @@ def _places(settings: ModelSettings, path: str) -> tuple[_Place, ...]:
 
 
 def _at_one_address(settings: ModelSettings, endpoint: EndpointSettings) -> ModelSettings:
-    """Return *settings* with *endpoint* written out as their one address."""
+    """Return *settings* with the address, key and limits of *endpoint*."""
     return msgspec.structs.replace(
         settings,
         base_url=endpoint.base_url,
@@ -239,7 +237,7 @@ def _resolve_key(path: str, variable: str, environ: Mapping[str, str]) -> str:
     key = _look_up(path, variable, environ)
     if not _fits_a_header(key) or any(character.isspace() for character in key):
         raise SettingsInvalid(
-            f"{path} names {variable}, which holds white space or a character that no key has "
+            f"{path} names {variable}, which holds white space or a character that no key may have "
             "(value not shown)"
         )
     return key

@@ -1,13 +1,13 @@
-"""What reply headers say of an endpoint's limits: how much there is, how much is left, how long.
+"""Quota headers of a reply: the limit, what is left of it, and when it resets.
 
-Limits come as ``x-ratelimit-limit-requests``, ``-remaining-requests`` and ``-reset-requests``, and
-the same for tokens. A 429 adds how long to stay away. Everything here is read, nothing believed
-without a bound: what cannot be a limit of a minute or a wait of a run is None.
+The headers are ``x-ratelimit-limit-requests``, ``-remaining-requests`` and ``-reset-requests``, and
+the same for tokens. A 429 may add Retry-After. Values are checked: one that cannot be a limit per
+minute or a sensible wait is None.
 
-What "reset" means differs. Some endpoints count a sliding minute, and it is when the first call
-leaves it; others fill a bucket, and it is when that is full again. Both agree that a reset beyond
-a minute is not one of a minute's quota: a limit with such a reset is one of an hour or a day, and
-taking it for a minute's would let a run send everything at once.
+The meaning of "reset" differs. Endpoints with a sliding minute mean the time until the first call
+leaves it. Endpoints with a bucket mean the time until it is full. For both, a reset of more than a
+minute does not belong to a limit per minute. Such a limit is one per hour or day, and taking it for
+one per minute would let a run send everything at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from email.utils import parsedate_to_datetime
 import msgspec
 
 MINUTE_S = 60.0
-LONGEST_ASKED_S = 300.0  # nobody stays away longer without asking again, whatever was asked for
+LONGEST_ASKED_S = 300.0  # bound on a cooldown, whatever the endpoint asks for
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s|d)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
@@ -39,7 +39,7 @@ _UNITS_S = {
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):
-    """One quota as an endpoint states it; what it does not state is None."""
+    """One quota as an endpoint states it; None for what it does not state."""
 
     limit: int | None = None
     remaining: int | None = None
@@ -47,14 +47,14 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def per_minute(self) -> int | None:
-        """The limit of a minute; None where there is none, or where it may be a day's."""
+        """The limit per minute; None where there is none, or where it may be a limit per day."""
         if self.limit is None or self.reset_s is None or self.reset_s > MINUTE_S:
             return None
         return self.limit
 
     @property
     def asked_s(self) -> float:
-        """How long to stay away because nothing is left."""
+        """Seconds of cooldown because nothing is left."""
         if self.remaining is None or self.remaining > 0:
             return 0.0
         return min(self.reset_s or 0.0, LONGEST_ASKED_S)
@@ -64,20 +64,20 @@ _NOTHING = Allowance()
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
-    """What one reply says of the limits of its endpoint."""
+    """What the headers of one reply state about the limits of its endpoint."""
 
     requests: Allowance = _NOTHING
     tokens: Allowance = _NOTHING
 
     @property
     def asked_s(self) -> float:
-        """How long to stay away because nothing is left of one or the other."""
+        """Seconds of cooldown because no requests or no tokens are left."""
         return max(self.requests.asked_s, self.tokens.asked_s)
 
 
 def read_quota(headers: Mapping[str, str]) -> Quota | None:
-    """Return what *headers*, which must not mind case, say; None where they say nothing."""
-    # Asked of every reply, and most endpoints say nothing: two look-ups have to tell.
+    """Return the quota in *headers*, which are case-insensitive; None where they hold none."""
+    # Most endpoints send no such headers, and this runs for every reply: two look-ups must do.
     requests = headers.get("x-ratelimit-remaining-requests")
     tokens = headers.get("x-ratelimit-remaining-tokens")
     if requests is None and tokens is None:
@@ -89,7 +89,7 @@ def read_quota(headers: Mapping[str, str]) -> Quota | None:
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """Return for how many seconds *headers* ask to stay away; *now* is Unix time.
+    """Return the cooldown in seconds that *headers* ask for; *now* is Unix time.
 
     In order: ``retry-after-ms``, ``retry-after`` in seconds, as a duration or as an HTTP date.
     """
@@ -108,9 +108,9 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def to_seconds(text: str | None) -> float | None:
-    """Return the duration in *text*: "6m0s", "120ms", "1s", "0.5"; None where there is none.
+    """Return the duration in *text*, such as "6m0s", "120ms", "1s" or "0.5"; None if there is none.
 
-    A negative number, as a clock behind ours gives, is 0.
+    A negative number, as from an endpoint whose clock differs, counts as 0.
     """
     if text is None:
         return None

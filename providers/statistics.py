@@ -1,4 +1,4 @@
-"""What a pool can tell of itself at any moment."""
+"""State of a pool and of its endpoints at one moment, as values."""
 
 from __future__ import annotations
 
@@ -8,25 +8,28 @@ from .limits.circuit_breaker import BreakerState
 
 
 class EndpointStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """Attempts at one endpoint: all that were sent, those under way, queued, ended in an error."""
+    """Counts of attempts at one endpoint, and the limits in force.
 
-    name: str = ""  # empty for the address of a model that has one
+    The JSON keys differ from two names: recorded timings have them.
+    """
+
+    name: str = ""  # empty where the model has one address
     sent: int = 0
     in_flight: int = 0
     waiting: int = 0
     failed: int = 0
-    limit: int = 0  # of attempts under way, at this moment
-    cuts: int = 0  # how often a refusal halved it
+    limit: int = 0  # attempts that may be in flight at this moment
+    decreases: int = msgspec.field(name="cuts", default=0)  # times that a refusal halved *limit*
     rate: int = 0  # attempts sent in the last minute
-    held_s: float = 0.0  # for how long the endpoint has asked to be left alone from now
+    cooldown_s: float = msgspec.field(name="held_s", default=0.0)  # left of what Retry-After asked
     breaker: BreakerState = "closed"
 
 
 class PoolStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of one pool; what is counted is the sum over its endpoints."""
+    """The state of one pool. Counts are sums over its endpoints."""
 
     endpoints: tuple[EndpointStatistics, ...]
-    parked: int = 0  # calls that wait until any endpoint can send them
+    queued: int = msgspec.field(name="parked", default=0)  # calls that any endpoint may take
 
     @property
     def sent(self) -> int:
@@ -35,13 +38,13 @@ class PoolStatistics(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def in_flight(self) -> int:
-        """Attempts under way."""
+        """Attempts in flight."""
         return sum(endpoint.in_flight for endpoint in self.endpoints)
 
     @property
     def waiting(self) -> int:
-        """Calls that wait for their turn, at one endpoint or at any."""
-        return self.parked + sum(endpoint.waiting for endpoint in self.endpoints)
+        """Calls that wait to be sent, to one endpoint or to any."""
+        return self.queued + sum(endpoint.waiting for endpoint in self.endpoints)
 
     @property
     def failed(self) -> int:

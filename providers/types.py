@@ -1,4 +1,4 @@
-"""What goes to a model and what comes back: the values that every layer shares."""
+"""Requests and responses: the values that every layer shares."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ import msgspec
 MessageRole = Literal["system", "user", "assistant"]
 Mode = Literal["chat", "completion", "embedding"]
 FinishReason = Literal["stop", "length", "content_filter", "other"]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One turn of a conversation; the text is sent and hashed as it is."""
+    """One turn of a conversation. The text is sent and hashed unchanged."""
 
     role: MessageRole
     content: str
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Sampling settings as they go over the wire; what is None is not sent.
+    """Sampling settings as they are sent; a setting that is None is not sent.
 
-    Raises TypeError or ValueError for values that would encode to two keys (an int for a float)
-    or that no endpoint can take.
+    Raises TypeError or ValueError for values that no endpoint accepts, and for an int in place of a
+    float, which would give equal requests two cache keys.
     """
 
     temperature: float | None = None
@@ -31,7 +33,7 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     seed: int | None = None
     stop: tuple[str, ...] = ()
-    extra: str = "{}"  # further body fields, one canonical JSON object: a dict could still change
+    extra: str = "{}"  # more body fields as canonical JSON (a dict would be mutable)
 
     def __post_init__(self) -> None:
         for name in ("temperature", "top_p"):
@@ -49,11 +51,11 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can change the response, and nothing else.
 
-    In the modes "completion" and "embedding" there is exactly one message, and its content is the
-    whole prompt, or the text to embed.
+    In the modes "completion" and "embedding" there is exactly one message. Its content is the whole
+    prompt, or the text to embed.
     """
 
-    identity: str  # provider kind, model, declared revision: resolved once, when the plan is made
+    identity: str  # provider kind, model, revision: resolved once, when the plan is made
     mode: Mode = "chat"
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
@@ -67,14 +69,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens as the endpoint counted them."""
+    """Tokens as the endpoint counts them."""
 
     input_tokens: int = 0
     output_tokens: int = 0
 
 
 class TokenLogprob(msgspec.Struct, frozen=True, kw_only=True):
-    """One token of an answer with its log probability, and the likeliest tokens in its place."""
+    """One token of a response with its log probability, and the most likely alternatives."""
 
     token: str
     logprob: float
@@ -84,9 +86,9 @@ class TokenLogprob(msgspec.Struct, frozen=True, kw_only=True):
 class Response(msgspec.Struct, frozen=True, kw_only=True):
     """One complete reply.
 
-    *text* is what a user would read, or an embedding's numbers as a JSON array; a leading
-    ``<think>`` block or a reasoning field goes to *reasoning*. *refusal* is the endpoint's own
-    refusal to serve, never a model's polite "no".
+    *text* is what a user would read, or the numbers of an embedding as a JSON array. A leading
+    ``<think>`` block or a reasoning field goes to *reasoning*. *refusal* is the endpoint's refusal
+    to serve the request; a model that declines politely does so in *text*.
     """
 
     text: str
@@ -94,11 +96,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str = ""
     reasoning: str = ""
     usage: Usage | None = None
-    model: str = ""  # the id that the endpoint says answered
+    model: str = ""  # the model id that the endpoint reports
     fingerprint: str = ""
-    logprobs: tuple[TokenLogprob, ...] = ()  # of *text*, where they were asked for and given
-    endpoint: str = ""  # the user's name of the one that answered, where a model has several
-
-
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+    logprobs: tuple[TokenLogprob, ...] = ()  # of *text*, if requested and given
+    endpoint: str = ""  # the user's name for the one that answered, if the model has several

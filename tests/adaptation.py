@@ -8,11 +8,13 @@ planted for it. Everything else is the engine as it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from random import Random
 from statistics import mean, stdev
 
 import msgspec
 from builders import make_plan
+from fakes import FunctionProvider
 
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.store import MemoryStore
@@ -31,8 +33,8 @@ from hydrometer.engine.setup.plan import (
 )
 from hydrometer.engine.setup.planning import DEFAULT_MUTATORS, PRESETS
 from hydrometer.engine.setup.registry import StrategyRegistry
-from hydrometer.providers.settings import Planting
-from hydrometer.providers.simulation.simulated_adapter import SimulatedProvider
+from hydrometer.providers.simulation.planting import Planting
+from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Sampling
 from hydrometer.scoring.student import t_quantile
 from hydrometer.strategies.mutation import refine
@@ -156,7 +158,9 @@ async def positives(method: Method, setting: Setting, seed: int) -> int:
     )
     store = MemoryStore()
     providers = {
-        role: Cached(SimulatedProvider(model, planting), store, pool=role)
+        role: Cached(
+            FunctionProvider(partial(answer, model=model, planting=planting)), store, pool=role
+        )
         for role, model in _MODELS.items()
     }
     found = 0

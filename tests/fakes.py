@@ -9,7 +9,8 @@ from typing import TypeVar
 
 import anyio
 
-from hydrometer.providers.base import Attempt
+from hydrometer.providers.base import AdapterReply, Attempt, Provider
+from hydrometer.providers.quota import Quota
 from hydrometer.providers.types import Message, Request, Response, Sampling, Usage
 
 T = TypeVar("T")
@@ -81,6 +82,18 @@ class GatedProvider:
         return self._response
 
 
+class AdapterOf:
+    """Sends requests to *provider*; each reply carries *quota*."""
+
+    def __init__(self, provider: Provider, quota: Quota | None = None) -> None:
+        self._provider = provider
+        self._quota = quota
+
+    async def send(self, request: Request) -> AdapterReply:
+        response = await self._provider.complete(request)
+        return AdapterReply(response=response, quota=self._quota)
+
+
 class FakeClock:
     """Time that passes only when somebody sleeps."""
 
@@ -98,7 +111,7 @@ class FakeClock:
 
 
 class ListObserver:
-    """Keeps every attempt it is told of."""
+    """Keeps every attempt that it receives."""
 
     def __init__(self) -> None:
         self.attempts: list[Attempt] = []

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from ...providers.errors import SettingsInvalid
+from ...providers.kinds import check_kind
 from ...providers.settings import BudgetTable, ModelSettings, SamplingTable
 from ...strategies.similarity.similarity_types import Weights
 from ..errors import ConfigInvalid
@@ -146,6 +147,7 @@ def _check(config: Config, where: str) -> None:
             )
         try:
             settings.check(f"{where}: models.{name}")
+            check_kind(settings, f"{where}: models.{name}")
         except SettingsInvalid as error:
             raise ConfigInvalid(str(error)) from None
     try:
@@ -234,6 +236,10 @@ def _refuse_unknown(raw: Mapping[str, Any], kind: type[msgspec.Struct], path: st
     """Raise for the first key that *kind* does not have, suggesting the nearest that it has."""
     hints = get_type_hints(kind)
     for key, value in raw.items():
+        if key == "planting" and kind is ModelSettings:
+            raise ConfigInvalid(
+                f"{path}{key} is now an option: write options = {{ planting = {{ ... }} }}"
+            )
         if key not in hints:
             raise ConfigInvalid(f"{path}{key}: unknown key; {name_hint(key, hints)}")
         inner = _struct_of(hints[key])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
-from ...providers.settings import BUILT_IN, ModelSettings, SamplingTable
+from ...providers.kinds import model_identity
+from ...providers.settings import ModelSettings, SamplingTable
 from ...providers.types import Sampling
 from ...strategies.mutation import refine
 from ...strategies.types import Question, Template, Vendor
@@ -213,23 +213,6 @@ def _refuse_idle(ice: IceTable, names: tuple[str, ...]) -> None:
     for name in names:
         if getattr(ice, name) not in (None, {}):
             raise ConfigInvalid(f'ice.{name} has no meaning with search = "{ice.search}"')
-
-
-def model_identity(settings: ModelSettings) -> str:
-    """Return the one string by which requests to this model are told from all others."""
-    name = f"{settings.provider}:{settings.model}"
-    if settings.provider == "simulated":
-        name += _digest(settings.planting)
-    elif settings.provider == "openai" and (deployment := settings.options.get("deployment")):
-        name += f"/{deployment}"  # on Azure that, not the model's name, says who answers
-    elif settings.options and settings.provider not in BUILT_IN:
-        name += _digest(settings.options)  # what a plug-in makes of them, nobody knows
-    return f"{name}@{settings.revision}" if settings.revision else name
-
-
-def _digest(value: object) -> str:
-    canonical = msgspec.json.encode(value, order="deterministic")
-    return f"#{blake2b(canonical, digest_size=6).hexdigest()}"
 
 
 def reject_duplicate_identities(config: Config) -> None:

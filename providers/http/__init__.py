@@ -1,1 +1,1 @@
-"""."""
+"""Adapter for OpenAI-compatible endpoints over aiohttp."""

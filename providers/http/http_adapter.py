@@ -1,4 +1,4 @@
-"""OpenAI-compatible endpoints over aiohttp and msgspec: the fast default adapter."""
+"""Adapter for OpenAI-compatible endpoints over aiohttp and msgspec: the fast default."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
+from ..base import AdapterReply
 from ..errors import ConnectionFailed, SettingsInvalid, TimedOut
-from ..quota import Quota
 from ..settings import ModelSettings
-from ..types import Request, Response
+from ..types import Request
 from .exchange import HttpReply, body_limit, read_reply, secret_words
 from .proxy import Proxy, find_proxy
 from .wire import to_body
@@ -23,9 +23,9 @@ _DNS_TTL_S = 300
 
 
 class Sender:
-    """Posts over *session*, which carries the timeout; whatever fails is a ProviderError.
+    """Sends POST requests over *session*, which has the timeout. Every failure is a ProviderError.
 
-    None of *secrets*, nor what opens *proxy*, is repeated in an error, whatever the endpoint says.
+    Errors never repeat *secrets* or the proxy's password, even if the endpoint does.
     """
 
     def __init__(
@@ -40,22 +40,22 @@ class Sender:
         self._model = settings.model
         self._timeout_s = settings.timeout_s
         self._proxy = proxy
-        self._proof: dict[str, str] = {}
+        self._proxy_proof: dict[str, str] = {}
         if proxy is not None and proxy.authorization:
-            self._proof["proxy-authorization"] = proxy.authorization
-            secrets = (*secret_words(proxy.password, self._proof), *secrets)
+            self._proxy_proof["proxy-authorization"] = proxy.authorization
+            secrets = (*secret_words(proxy.password, self._proxy_proof), *secrets)
         self.secrets = secrets
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpReply:
         """Return the reply to *body*, whatever its status.
 
-        The session has no headers of its own: aiohttp would show them, and so the key, to a proxy
-        that only has to open a tunnel. The errors of aiohttp end here. They are not chained where
+        The session has no headers of its own: aiohttp would send them, with the key, to a proxy
+        that only opens a tunnel. Errors of aiohttp are translated here. They are not chained where
         they hold the request's headers.
         """
         proxy = self._proxy
-        if self._proof and url.startswith("http:"):
-            headers = {**headers, **self._proof}  # no tunnel: the proxy reads the request itself
+        if self._proxy_proof and url.startswith("http:"):
+            headers = {**headers, **self._proxy_proof}  # no tunnel: the proxy reads the request
         try:
             async with self._session.post(
                 url,
@@ -63,7 +63,7 @@ class Sender:
                 headers=headers,
                 allow_redirects=False,
                 proxy=None if proxy is None else proxy.url,
-                proxy_headers=self._proof,
+                proxy_headers=self._proxy_proof,
             ) as reply:
                 data = await _read_past(reply, body_limit(reply.status))
                 return HttpReply(status=reply.status, headers=reply.headers, body=data)
@@ -72,7 +72,7 @@ class Sender:
                 f"{self._model}: no complete reply within {self._timeout_s:g} s"
             ) from error
         except aiohttp.ServerDisconnectedError as error:
-            # Its own words can be the half of a head that arrived.
+            # Its message can hold the received part of a head.
             raise ConnectionFailed(
                 f"{self._model}: connection failed: Server disconnected"
             ) from error
@@ -87,10 +87,10 @@ class Sender:
             words = self._unconnected(error)
             raise ConnectionFailed(f"{self._model}: {words}", sent=False) from error
         except aiohttp.ClientPayloadError as error:
-            # What follows the colon names a status that nobody sent.
+            # The text behind the colon names a status that was never sent.
             words = str(error).partition(":")[0]
             if not words.startswith("Response payload"):
-                words = "the body is not what its headers say"
+                words = "the body does not match its headers"
             raise ConnectionFailed(f"{self._model}: connection failed: {words}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise ConnectionFailed(
@@ -103,15 +103,15 @@ class Sender:
     def _improper(self, error: aiohttp.ClientResponseError) -> str:
         if self._proxy is not None and isinstance(error, aiohttp.ClientHttpProxyError):
             return f"the proxy in {self._proxy.variable} answered {error.status}"
-        # What follows the colon are bytes of the reply.
+        # The text behind the colon is a part of the reply.
         words = to_excerpt(error.message.partition(":")[0], self.secrets)
         return f"no proper HTTP reply: {words}"
 
     def _unconnected(self, error: aiohttp.ClientConnectorError) -> str:
-        """Return what failed without the address: this may end in an event, where none belongs."""
+        """Return what failed, without the address: the message may be recorded in an event."""
         unknown = isinstance(error, aiohttp.ClientConnectorDNSError)
         where = " to the host of base_url" if unknown else ""
-        # Behind a proxy that was reached, only TLS can fail so.
+        # Once the proxy is reached, only TLS to the endpoint can fail like this.
         if self._proxy is not None and not isinstance(error, aiohttp.ClientSSLError):
             where = f" to the proxy in {self._proxy.variable}"
         code = error.os_error.errno or 0
@@ -122,8 +122,8 @@ class Sender:
         return f"cannot connect{where}: {words}"
 
 
-class HttpProvider:
-    """One OpenAI-compatible endpoint; *headers* go with every call."""
+class HttpAdapter:
+    """Sends requests to one OpenAI-compatible endpoint, with *headers* in every one."""
 
     def __init__(
         self, sender: Sender, settings: ModelSettings, *, headers: Mapping[str, str]
@@ -138,12 +138,8 @@ class HttpProvider:
         }
         self._headers = headers
 
-    async def complete(self, request: Request) -> Response:
-        """Return the response, or raise a ProviderError; one call, one attempt."""
-        return (await self.complete_quoted(request))[0]
-
-    async def complete_quoted(self, request: Request) -> tuple[Response, Quota | None]:
-        """Do the same, and return also what the endpoint says of its limits."""
+    async def send(self, request: Request) -> AdapterReply:
+        """Make one attempt, and return the reply or raise a ProviderError."""
         url, body = self._urls[request.mode], to_body(request, self._model)
         reply = await self._sender.post(url, body, self._headers)
         return read_reply(
@@ -152,9 +148,9 @@ class HttpProvider:
 
 
 async def _read_past(reply: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Return the body, or a little more than *limit* bytes of it when it is longer.
+    """Return the body, or a little more than *limit* bytes of a longer one.
 
-    Neither Content-Length nor the compressed size is believed: what counts is what was unpacked.
+    The limit holds for the unpacked body. Content-Length and the compressed size prove nothing.
     """
     body = bytearray()
     while chunk := await reply.content.readany():
@@ -168,11 +164,10 @@ async def _read_past(reply: aiohttp.ClientResponse, limit: int) -> bytes:
 @asynccontextmanager
 async def open_http(
     settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
-) -> AsyncIterator[HttpProvider]:
-    """Open connections to one endpoint, as many as there are *slots*.
+) -> AsyncIterator[HttpAdapter]:
+    """Open connections to one endpoint, one for each of *slots*.
 
-    Give *api_key* as an empty string for an endpoint that wants none. *headers* go with every
-    call and win over our own.
+    An empty *api_key* is not sent. *headers* are sent with every request and override our own.
     """
     own = {"accept": "application/json", "content-type": "application/json"}
     if api_key:
@@ -180,17 +175,17 @@ async def open_http(
     own |= {name.lower(): value for name, value in headers.items()}
     secrets = secret_words(api_key, headers)
     async with open_sender(settings, slots=slots, secrets=secrets) as sender:
-        yield HttpProvider(sender, settings, headers=own)
+        yield HttpAdapter(sender, settings, headers=own)
 
 
 @asynccontextmanager
 async def open_sender(
     settings: ModelSettings, *, slots: int, secrets: tuple[str, ...]
 ) -> AsyncIterator[Sender]:
-    """Open as many connections as there are *slots*, through the environment's proxy if it has one.
+    """Open one connection for each of *slots*, through the environment's proxy if there is one.
 
-    trust_env stays off: it would also send a password of ~/.netrc to the endpoint, and looks for
-    all that at every call, which is more work than the call itself.
+    trust_env stays off: it would also send a password of ~/.netrc to the endpoint, and its look-ups
+    at every call cost more than the call itself.
     """
     proxy = find_proxy(settings.base_url, os.environ)
     connector = aiohttp.TCPConnector(limit=slots, limit_per_host=slots, ttl_dns_cache=_DNS_TTL_S)

@@ -1,4 +1,4 @@
-"""Which proxy of the environment leads to an address, and what proves our right to use it."""
+"""Proxy look-up: which proxy the environment names for an address, and its credentials."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..errors import SettingsInvalid
 
 
 class Proxy(msgspec.Struct, frozen=True, kw_only=True):
-    """A proxy; *url* names no user and no password, *authorization* is the header made of them."""
+    """A proxy. *url* holds no user and no password; *authorization* is the header made of them."""
 
     variable: str
     url: str
@@ -25,10 +25,10 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_proxy(url: str, environ: Mapping[str, str]) -> Proxy | None:
-    """Return the proxy that *environ* names for *url*, None where the way is direct.
+    """Return the proxy that *environ* names for *url*; None for a direct connection.
 
-    Loopback needs none, nor does what NO_PROXY names. Raises SettingsInvalid for an address that
-    is none, and for a proxy that cannot be used; what the variable holds is never repeated.
+    Loopback addresses and those in NO_PROXY use no proxy. Raises SettingsInvalid for an invalid
+    address, and for a proxy that cannot be used. The value of the variable is never repeated.
     """
     try:
         parts = urlsplit(url)
@@ -45,14 +45,14 @@ def find_proxy(url: str, environ: Mapping[str, str]) -> Proxy | None:
 
 
 def _set_variable(kind: str, environ: Mapping[str, str]) -> str:
-    """Return which variable names the proxy of *kind*; one in lower case wins, also if empty."""
+    """Return the variable that names the proxy of *kind*; lower case wins, even if it is empty."""
     name = f"{kind}_proxy"
     name = name if name in environ else name.upper()
     return name if environ.get(name) else ""
 
 
 def _parse_proxy(variable: str, value: str) -> Proxy:
-    """Return the proxy that *value* names; without a scheme it is an http one, as for curl."""
+    """Return the proxy that *value* names. Without a scheme it is an http one, as for curl."""
     parts = _split(value if "://" in value else f"http://{value}")
     if parts is None:
         raise SettingsInvalid(

@@ -1,4 +1,4 @@
-"""What goes over an OpenAI-compatible wire, to and from our own values: bytes in, values out."""
+"""Wire format of OpenAI-compatible endpoints: requests to bytes, bytes to responses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FINISH: dict[str, FinishReason] = {
     "max_length": "length",
     "content_filter": "content_filter",
 }
-_MOST_TOKENS = 1e12  # of one call; more is a counter's fault, and would end every budget
+_MOST_TOKENS = 1e12  # of one call; a higher count is a bug, and would use up every budget
 _RESERVED = frozenset({"model", "messages", "prompt", "input", "stream"})
 _OPEN, _CLOSE = "<think>", "</think>"
 _BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)+")
@@ -37,7 +37,7 @@ class _Part(msgspec.Struct):
 class _Message(msgspec.Struct):
     content: str | list[_Part] | None = None
     refusal: str | None = None
-    # Some servers put objects here; that is no reason to lose the answer.
+    # Any type: some servers put objects here, and the response is worth keeping all the same.
     reasoning_content: Any = None
     reasoning: Any = None
 
@@ -45,7 +45,7 @@ class _Message(msgspec.Struct):
 class _ChatChoice(msgspec.Struct):
     message: _Message
     finish_reason: str | None = None
-    logprobs: Any = None  # of no use in another shape, and no reason to lose the answer
+    logprobs: Any = None  # any type, for the same reason
 
 
 class _TopLogprob(msgspec.Struct):
@@ -111,10 +111,10 @@ _DECODERS: dict[Mode, _AnyDecoder] = {
 
 
 def to_body(request: Request, model: str) -> bytes:
-    """Return the JSON body that asks *model*; what the request leaves unset is not sent.
+    """Return the JSON body of *request* to *model*. Settings that are None are not sent.
 
-    Raises SettingsInvalid when ``sampling.extra`` sets a field that is not its to set, and
-    RequestRejected, with status 0, for text that has no UTF-8 form.
+    Raises SettingsInvalid when ``sampling.extra`` sets a field that we set, and RequestRejected
+    with status 0 for text that UTF-8 cannot encode.
     """
     sampling = request.sampling
     body: dict[str, object] = {"model": model}
@@ -156,10 +156,10 @@ def _parse_extra(text: str, body: Mapping[str, object]) -> dict[str, object]:
 
 
 def from_body(data: bytes, mode: Mode, *, content_type: str = "") -> Response:
-    """Return the response that a reply with status 200 holds.
+    """Return the response in the body of a successful reply.
 
-    Raises ReplyMalformed when it is not what the API promises, and ReplyUnusable when it is and
-    yet holds no answer; *content_type* only makes the message clearer.
+    Raises ReplyMalformed when the body breaks the API's contract, and ReplyUnusable when it keeps
+    the contract but holds no answer. *content_type* only makes the message clearer.
     """
     reply = _decode(data, mode, content_type)
     try:
@@ -213,7 +213,7 @@ def _read_embedding(reply: _EmbeddingReply) -> Response:
 
 
 def _read_logprobs(given: object) -> tuple[TokenLogprob, ...]:
-    """Return the log probabilities of a reply, none when they have another shape."""
+    """Return the log probabilities of a reply; none if they have an unknown shape."""
     try:
         found = msgspec.convert(given, _Logprobs)
     except msgspec.ValidationError:
@@ -229,10 +229,10 @@ def _read_logprobs(given: object) -> tuple[TokenLogprob, ...]:
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
-    """Return a leading ``<think>`` block and the text after it.
+    """Return a leading ``<think>`` block, and the text after it.
 
-    Some chat templates open the block in the prompt, so that the text only closes it; a block
-    that is never closed is all there is.
+    Some chat templates open the block in the prompt, so the text only closes it. If a block is not
+    closed, the whole text is reasoning.
     """
     start = text.lstrip()
     opened = start.startswith(_OPEN)
@@ -268,11 +268,11 @@ def _decode(
 
 
 def _mend(data: bytes) -> bytes:
-    """Replace what has no Unicode meaning in otherwise good JSON by U+FFFD.
+    """Return *data* with invalid Unicode replaced by U+FFFD, and NaN and infinities by null.
 
-    A model that is cut inside an emoji leaves half a surrogate pair or half a UTF-8 sequence;
-    msgspec refuses both, yet the answer was paid for and can be read. So can one that has NaN or
-    -Infinity among its log probabilities, which some servers write and JSON does not know.
+    A response that is cut inside an emoji ends in half a surrogate pair or half a UTF-8 sequence.
+    Some servers write NaN or -Infinity as log probabilities. msgspec rejects both, but the response
+    was paid for and can be read.
     """
     found = json.loads(data.decode("utf-8-sig", "replace"), parse_constant=lambda _: None)
     text = json.dumps(found, ensure_ascii=False)
@@ -290,7 +290,7 @@ def _read_message(message: _Message) -> tuple[str | None, str, str]:
 
 
 def _to_usage(usage: _Usage | None) -> Usage | None:
-    """Return *usage*, or None where it counts nothing, or what cannot have been."""
+    """Return *usage*, or None where it counts nothing or the counts are impossible."""
     if usage is None or (usage.prompt_tokens is None and usage.completion_tokens is None):
         return None
     sent, got = usage.prompt_tokens or 0, usage.completion_tokens or 0

@@ -1,4 +1,4 @@
-"""What a reply outside 2xx means, and how much of a server's own words may be printed."""
+"""Error replies: their meaning, and a safe excerpt of what the server wrote."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ..quota import read_quota, retry_after_s
 EXCERPT_CHARACTERS = 200
 
 _MASK = "[key]"
-_ECHO = "…"  # stands for what was cut out of a prompt
-_ECHO_CHARACTERS = 20  # shorter runs are shared by chance; a shorter prompt is looked for whole
+_ECHO = "…"  # in place of text that repeats the prompt
+_ECHO_CHARACTERS = 20  # shorter matches are chance; a shorter prompt must match as a whole
 _SHORTEST_PROMPT = 4
-_READ_CHARACTERS = 2000  # of a server's words; a hostile body cannot make the patterns work hard
-# Prefixes in use, bearer tokens, UUIDs, and long runs that mix letters with digits. A word such as
-# context_length_exceeded has no digit, and dashes cut a model's name into short runs.
+_READ_CHARACTERS = 2000  # of the server's text; bounds the work that a hostile body can cause
+# Known prefixes, bearer tokens, UUIDs, and long runs that mix letters with digits. A word such as
+# context_length_exceeded has no digit, and dashes split a model's name into short runs.
 _KEY_LIKE = re.compile(
     r"\b(?:sk|pk|rk|ak|hf|gsk|xai|nvapi)[-_][-_.*A-Za-z0-9]{6,}"
     r"|\b(?:AIza|eyJ)[-_.A-Za-z0-9]{10,}"
@@ -45,13 +45,13 @@ def error_from(
     secrets: Sequence[str] = (),
     prompts: Sequence[str] = (),
 ) -> ProviderError:
-    """Return the error that a reply with a status outside 2xx stands for.
+    """Return the error for a reply with a status outside 2xx.
 
-    *headers* must not mind case, *now* is Unix time, and none of *secrets* and *prompts* is ever
-    repeated.
-    Besides 401, 403 and 404, access is denied where no later call can fare better: no money left
-    (402, or 429 with the code insufficient_quota), or a redirect, which is not followed because
-    that would hand the key and the prompts to an address that nobody configured.
+    *headers* are case-insensitive, *now* is Unix time. The message repeats no part of *secrets* and
+    *prompts*.
+    Besides 401, 403 and 404, some replies are AccessDenied because no later call can succeed: no
+    money left (402, or 429 with the code insufficient_quota), and redirects. Following a redirect
+    would send the key and the prompts to an address that the user did not configure.
     """
     words, code = _read_error(body, secrets, prompts)
     if 300 <= status < 400:
@@ -73,9 +73,9 @@ def error_from(
 
 
 def to_excerpt(text: str, secrets: Sequence[str] = (), prompts: Sequence[str] = ()) -> str:
-    """Return one short line of *text* with *secrets*, and whatever looks like a key, masked.
+    """Return one short line of *text*. *secrets* and everything like a key are masked.
 
-    What it repeats of *prompts* is cut out.
+    Text that repeats *prompts* is cut out.
     """
     for secret in secrets:
         text = text.replace(secret, _MASK)
@@ -88,7 +88,7 @@ def to_excerpt(text: str, secrets: Sequence[str] = (), prompts: Sequence[str] = 
 
 
 def _without_echo(line: str, prompt: str) -> str:
-    """Return *line* without the runs of characters that it shares with *prompt*."""
+    """Return *line* without the parts that it shares with *prompt*."""
     size = min(_ECHO_CHARACTERS, len(prompt))
     if size < _SHORTEST_PROMPT:
         return line
@@ -105,19 +105,19 @@ def _without_echo(line: str, prompt: str) -> str:
 
 
 def to_token(value: object, secrets: Sequence[str] = ()) -> str:
-    """Return *value* when it is a short name that can be printed as it is, else nothing."""
+    """Return *value* if it is a short name that is safe to print, else an empty string."""
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
         return ""
     return value if to_excerpt(value, secrets) == value else ""
 
 
 def _read_error(body: bytes, secrets: Sequence[str], prompts: Sequence[str]) -> tuple[str, str]:
-    """Return the server's own words, safe to print, and its error code if that is a name."""
+    """Return the server's message, safe to print, and its error code if that is a name."""
     text = body.decode("utf-8", "replace")
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        # A page of HTML says nothing in its first 200 characters.
+        # The first 200 characters of an HTML page say nothing.
         return ("" if text.lstrip().startswith("<") else to_excerpt(text, secrets, prompts)), ""
     inner = found.get("error", found) if isinstance(found, dict) else found
     if not isinstance(inner, dict):

@@ -1,1 +1,1 @@
-"""."""
+"""Rate limits, concurrency, retry, failover and budgets of a pool."""

@@ -1,61 +1,60 @@
-"""How many calls may be under way at once: adaptive inside the slots that the user allows.
+"""Concurrency limit of one endpoint, adjusted by AIMD within the slots that the user allows.
 
-A limit starts at all of the slots. An answer adds one part in *limit* to it, so that it grows by
-about one for each round of calls (additive increase). A refusal for quota, a 429 or a header that
-says that nothing is left, halves it (multiplicative decrease), for it shows that as many calls as
-now come too fast. Several callers that share an endpoint converge to equal shares this way.
-
-A round is cut once: when a quota runs out, every call under way is refused, and they all tell the
-same news. So a call that was sent before the last cut does not cut again. Calls are numbered in
-the order in which they are sent, and that number is all there is to know of one.
-
-A refusal that names no time to stay away, among many answers, is no sign of too many calls but bad
-luck: one for every ANSWERS_A_REFUSAL answers is forgiven. Else a gateway that refuses one call in
-twenty, whatever it is asked, would keep 128 slots down to four.
-
-Failures of the service (5xx, a cut connection, a timeout) cut nothing. A broken endpoint answers
-no better when it is asked less, and a breaker takes care of it.
+1. The limit starts at *slots*.
+2. An answer adds 1/limit to it, so that it grows by about one for each round of calls (additive
+   increase).
+3. A refusal for quota halves it (multiplicative decrease). A refusal is a 429, or a header that
+   says that no quota is left. It shows that as many calls as now are too many. Several clients of
+   one endpoint converge to equal shares this way.
+4. Each round of calls causes one decrease at most. When a quota runs out, every call in flight is
+   refused, and all of those refusals carry the same information. So a call that was sent before
+   the last decrease causes none. Calls are numbered in the order in which they are sent.
+5. A refusal without Retry-After among many answers is sporadic: one refusal for every
+   ANSWERS_PER_REFUSAL answers is ignored. Otherwise a gateway that refuses one call in twenty,
+   whatever the load, would reduce 128 slots to four.
+6. Failures of the service (5xx, a lost connection, a timeout) change nothing. A broken endpoint
+   does not recover because it gets fewer calls, and the circuit breaker handles it.
 """
 
 from __future__ import annotations
 
-ANSWERS_A_REFUSAL = 10
+ANSWERS_PER_REFUSAL = 10
 
 
 class Concurrency:
-    """The number of calls that may be under way, from 1 to *slots*."""
+    """The number of calls that may be in flight, from 1 to *slots*."""
 
-    __slots__ = ("_cut_at", "_exact", "_to_forgive", "cuts", "limit", "slots")
+    __slots__ = ("_credit", "_decreased_at", "_exact", "decreases", "limit", "slots")
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
         self.limit = slots
-        self.cuts = 0
+        self.decreases = 0
         self._exact = float(slots)
-        self._cut_at = 0  # the number of the first call sent after the last cut
-        self._to_forgive = 0  # answers, no more than there are slots or one refusal needs
+        self._decreased_at = 0  # number of the first call sent after the last decrease
+        self._credit = 0  # answers that later refusals may use up (rule 5)
 
     def answered(self) -> None:
-        """Take note of an answer."""
-        if self._to_forgive < self.slots or self._to_forgive < ANSWERS_A_REFUSAL:
-            self._to_forgive += 1
+        """Apply an answer."""
+        if self._credit < self.slots or self._credit < ANSWERS_PER_REFUSAL:
+            self._credit += 1
         if self.limit < self.slots:
             self._exact = min(float(self.slots), self._exact + 1.0 / self._exact)
             # A limit of n reached by n additions of 1/n falls short of it by a rounding error.
             self.limit = int(self._exact + 1e-9)
 
     def refused(self, number: int, sent: int, *, asked: bool = True) -> bool:
-        """Take note that call *number* of *sent* so far was refused; return whether that cut.
+        """Apply a refusal of call *number* out of *sent* so far; return whether it decreased.
 
-        *asked* is whether the endpoint asked to be left alone for a time.
+        *asked* is whether the endpoint asked for a cooldown.
         """
-        if number < self._cut_at:
+        if number < self._decreased_at:
             return False
-        if not asked and self._to_forgive >= ANSWERS_A_REFUSAL:
-            self._to_forgive -= ANSWERS_A_REFUSAL
+        if not asked and self._credit >= ANSWERS_PER_REFUSAL:
+            self._credit -= ANSWERS_PER_REFUSAL
             return False
-        self._cut_at = sent
+        self._decreased_at = sent
         self._exact = max(1.0, self._exact / 2)
         self.limit = int(self._exact)
-        self.cuts += 1
+        self.decreases += 1
         return True

@@ -1,4 +1,4 @@
-"""What a run, or one model in it, may spend at most."""
+"""Budget of a run, or of one model in it: limits on calls, tokens and money."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..types import Usage
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
-    """What has been spent so far; calls under way are counted, their tokens not yet."""
+    """What has been spent so far. Calls in flight are counted, their tokens not yet."""
 
     calls: int = 0
     input_tokens: int = 0
@@ -22,15 +22,15 @@ _NO_USAGE = Usage()
 
 
 class Budget:
-    """Limits on calls, tokens and money; what is None is not limited.
+    """Limits on calls, tokens and money; None means no limit.
 
-    A call is counted before it is sent, its tokens and cost as they are estimated, and afterwards
-    as they are. So calls are exact. Tokens and money exceed their limit only by what the calls
-    under way use beyond their estimates, and those hold the longest answer that was asked for. Of a
-    call that ended with nobody knowing what it used, the estimate stays.
+    A call is counted before it is sent. Its tokens and cost are reserved as estimates and replaced
+    by the real values when it ends. So the limit on calls is exact. Tokens and money exceed their
+    limit only by what calls in flight use beyond their estimates, and an estimate includes the
+    longest response that was asked for. If nobody knows what a call used, its estimate stays.
 
-    A budget under *parent* admits what both admit; *path* is where its limits are set. *spent* is
-    what counts against it from the start: that of a run before it was resumed.
+    A budget under *parent* admits what both admit. *path* is the setting that holds its limits.
+    *spent* counts against it from the start, as when a run is resumed.
     """
 
     def __init__(
@@ -53,27 +53,27 @@ class Budget:
         self._input_tokens = spent.input_tokens
         self._output_tokens = spent.output_tokens
         self._cost_usd = spent.cost_usd
-        self._under_way = 0
+        self._in_flight = 0
         self._reserved_tokens = 0
         self._reserved_usd = 0.0
-        self._settled: anyio.Event | None = None  # made by the first who waits
-        weighs = tokens is not None or cost_usd is not None
-        self.weighs: bool = weighs or (parent is not None and parent.weighs)
+        self._settled: anyio.Event | None = None  # created by the first caller that waits
+        needs_estimate = tokens is not None or cost_usd is not None
+        self.needs_estimate: bool = needs_estimate or (parent is not None and parent.needs_estimate)
 
     def admit(self, need: Usage = _NO_USAGE, cost_usd: float = 0.0) -> bool:
-        """Count one call that is about to be sent and needs about so much.
+        """Count one call that is about to be sent, and reserve what it is estimated to use.
 
-        Return False, and count nothing, when there may be room after calls under way are settled.
-        Raise BudgetReached when there will be none. Only where a budget `weighs` calls do *need*
-        and *cost_usd* matter.
+        Return False, and count nothing, when there may be room once calls in flight have ended.
+        Raise BudgetReached when there will be none. *need* and *cost_usd* matter only to a budget
+        with `needs_estimate`.
         """
         if not self._has_room_itself(need, cost_usd):
             return False
         if self._parent is not None and not self._parent.admit(need, cost_usd):
             return False
         self._calls += 1
-        self._under_way += 1
-        if self.weighs:
+        self._in_flight += 1
+        if self.needs_estimate:
             self._reserved_tokens += need.input_tokens + need.output_tokens
             self._reserved_usd += cost_usd
         return True
@@ -92,13 +92,13 @@ class Budget:
         need: Usage = _NO_USAGE,
         need_usd: float = 0.0,
     ) -> None:
-        """Replace what was admitted for a call by what it turned out to use."""
-        self._under_way -= 1
-        if self.weighs:
+        """Replace what was reserved for a call by what it used."""
+        self._in_flight -= 1
+        if self.needs_estimate:
             self._reserved_tokens -= need.input_tokens + need.output_tokens
             self._reserved_usd -= need_usd
-        if not self._under_way:
-            self._reserved_usd = 0.0  # rounding must not leave somebody waiting for nobody
+        if not self._in_flight:
+            self._reserved_usd = 0.0  # a rounding error must not keep a call waiting forever
         self._input_tokens += used.input_tokens
         self._output_tokens += used.output_tokens
         self._cost_usd += cost_usd
@@ -109,7 +109,7 @@ class Budget:
             self._parent.settle(used, cost_usd, need=need, need_usd=need_usd)
 
     async def wait(self) -> None:
-        """Return when a call was settled that counts against this budget or the one above it."""
+        """Return when a call has ended that counts against this budget or its parent."""
         if self._parent is not None:
             await self._parent.wait()
             return
@@ -131,7 +131,7 @@ class Budget:
             raise BudgetReached(
                 f"{self._path} calls = {self._calls_limit} is reached: {self._calls} calls sent"
             )
-        if not self.weighs:
+        if not self.needs_estimate:
             return True
         return self._has_tokens(need) and self._has_money(cost_usd)
 

@@ -1,26 +1,22 @@
-"""When an endpoint that fails is left alone, and when it is asked again.
+"""Circuit breaker of one endpoint: stops calls to an endpoint that fails, and tries it again later.
 
-Why it works: a call to a dead endpoint costs an attempt and up to its timeout, and with several
-endpoints another one would have answered. So after some failures in a row the endpoint is left
-alone for a while; then one call finds out whether it is back.
+A call to a dead endpoint costs an attempt and up to its timeout, while another endpoint of the
+model would have answered. The states:
 
-States, and what leads from one to the next:
+1. Closed: calls pass. FAILURES_IN_A_ROW failures without an answer between them open the breaker.
+2. Open: no call passes. After *open_s* the breaker is half-open. Only time leads there, so this
+   state is computed, not stored.
+3. Half-open: one call passes, the trial call. An answer closes the breaker and resets it. A failure
+   opens it again for twice as long, up to a bound. If the trial call ends with neither (its caller
+   was cancelled), the breaker stays half-open, and the next call is the trial call.
 
-- closed: calls go. FAILURES_IN_A_ROW failures with no answer between them open it.
-- open: no call goes. After a while, open_s, it is half-open; time alone leads there, so that
-  state is computed and not kept.
-- half-open: one call goes, the probe. If it is answered the breaker is closed, and forgets; if it
-  fails the breaker is open again, for twice as long, up to a bound. A probe that ends without
-  either (its caller gave up) leaves it half-open, and the next call is the probe.
+A failure is one of the endpoint: no connection, a timeout, a 5xx, a malformed reply. Everything
+else (4xx, 429) was sent by an endpoint that works, and counts as an answer.
 
-A failure is one of the endpoint: no connection, a timeout, a 5xx, a garbled reply. Whatever else
-comes back, a 4xx or a 429 among it, was said by an endpoint that is alive: an answer.
-
-The odd case is a call that was sent before the last change of state and ends after it. What it
-tells is old: a call that was sent while the breaker was closed and answered after it opened says
-nothing of the endpoint as it is now, and its failure is one that was counted on already. So each
-call keeps the *round* in which it was sent, a change of state begins another one, and a call of an
-earlier round is not listened to.
+A call that was sent before the last change of state and ends after it carries old information. An
+answer to a call from before the breaker opened says nothing about the endpoint now, and a failure
+of such a call was already counted. So each call keeps the *round* in which it was sent, each change
+of state starts another round, and results of earlier rounds are ignored.
 """
 
 from __future__ import annotations
@@ -36,7 +32,7 @@ BreakerState = Literal["closed", "open", "half-open"]
 
 
 class Breaker:
-    """Decides whether calls go to one endpoint."""
+    """Decides whether calls may go to one endpoint."""
 
     def __init__(
         self,
@@ -51,31 +47,31 @@ class Breaker:
         self._round = 0
         self._failures = 0
         self._closed = True
-        self._open_s = open_s  # how long it is open, or would be next
+        self._open_s = open_s  # duration of the current or next open state
         self._until_s = 0.0
-        self._probing = False
+        self._trying = False  # the trial call is in flight
 
     def state(self, now: float) -> BreakerState:
-        """Return what it is at *now*."""
+        """Return the state at *now*."""
         if self._closed:
             return "closed"
         return "open" if now < self._until_s else "half-open"
 
     def wait_s(self, now: float) -> float:
-        """Return how long no call may go; infinite until the probe that is under way ends."""
+        """Return for how many seconds no call may pass; infinite during the trial call."""
         if self._closed:
             return 0.0
-        if self._probing:
+        if self._trying:
             return math.inf
         return max(0.0, self._until_s - now)
 
     def begin(self) -> int:
-        """Take note of a call that may go, and return its round."""
-        self._probing = not self._closed
+        """Record that a call passes, and return its round."""
+        self._trying = not self._closed
         return self._round
 
     def answered(self, round_: int) -> None:
-        """Take note that a call of *round_* was answered."""
+        """Apply an answer to a call of *round_*."""
         if round_ != self._round:
             return
         self._failures = 0
@@ -84,7 +80,7 @@ class Breaker:
             self._open_s = self._first_open_s
 
     def failed(self, round_: int, now: float) -> None:
-        """Take note that a call of *round_* failed."""
+        """Apply a failure of a call of *round_*."""
         if round_ != self._round:
             return
         self._failures += 1
@@ -96,12 +92,12 @@ class Breaker:
         self._change(closed=False)
 
     def dropped(self, round_: int) -> None:
-        """Take note that a call of *round_* ended and told nothing."""
+        """Record that a call of *round_* ended without an answer or a failure."""
         if round_ == self._round:
-            self._probing = False
+            self._trying = False
 
     def _change(self, *, closed: bool) -> None:
         self._round += 1
         self._closed = closed
-        self._probing = False
+        self._trying = False
         self._failures = 0

@@ -1,20 +1,17 @@
-"""Which of several endpoints of one model a call goes to, and when.
+"""Failover: chooses which of several endpoints of one model takes a call, and when.
 
-A call goes to an endpoint that can send it now: its breaker lets it, it has a slot, its minute has
-room, it has not asked to be left alone. Among several the one with the least to do is asked, calls
-under way for each that may be, ties in the order in which the user wrote them. One that failed this
-very request comes after the others: another opinion is worth more than the same again.
-
-Where none can, the call stands in line, and the line is here and not at an endpoint: nobody waits
-for the quota of one while another is idle. Only the first in line looks around, whenever a call
-has ended or the soonest wait is over, and goes wherever it can: first come, first served. What is
-in line was not sent: waiting uses up no attempt, and who is cancelled leaves nothing behind.
-
-What an endpoint asks for after a 429 holds the endpoint, and no call. A call that was refused is
-made again at once where another endpoint can send it. When no other can, or all have refused, it
-backs off first like any other that failed: so the same request never goes round in a circle.
-
-Where a call is sent is not part of its key: whoever answers, it is the same answer.
+1. A call goes to an endpoint that can send it now: its breaker passes it, it has a free slot, its
+   rate window has room, it has no cooldown.
+2. If several can, the one with the lowest load takes it; the user's order decides ties. An endpoint
+   that has already failed this request comes after the others.
+3. If none can, the call waits in one queue, which belongs to all endpoints: no call waits for one
+   endpoint while another is idle. Only the head of the queue looks for an endpoint, whenever a call
+   has ended or the shortest wait is over. First come, first served.
+4. A queued call was not sent. It uses up no attempt, and cancelling it leaves nothing behind.
+5. Retry-After starts a cooldown of the endpoint, not of the call. A refused call is retried at once
+   if another endpoint can send it. If none can, or all have refused it, it backs off like any other
+   failed call, so a request never goes round in a circle.
+6. The endpoint is not part of a request's cache key: all endpoints give the same answer.
 """
 
 from __future__ import annotations
@@ -22,11 +19,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from ..base import Clock
+from ..base import AttemptObserver, Clock, Provider
 from ..errors import (
     AccessDenied,
     Again,
@@ -46,15 +44,16 @@ from ..types import Request, Response
 from .budget import Budget
 from .circuit_breaker import Breaker
 from .limiter import Limited
+from .watched import Watched
 
-# Failed requests that are remembered; those that are not tried again would stay for ever.
+# Failed requests that are remembered. One that is never retried would stay forever without a limit.
 _MOST_REMEMBERED = 1024
 
 _FAILURES = (ConnectionFailed, TimedOut, ServiceFailed, ReplyMalformed)
 
 
 class Endpoint:
-    """One of several: its limits and its breaker."""
+    """One of several endpoints: its limits and its breaker."""
 
     def __init__(self, name: str, limited: Limited, breaker: Breaker | None = None) -> None:
         self.name = name
@@ -62,7 +61,7 @@ class Endpoint:
         self.breaker = breaker or Breaker()
 
     def wait_s(self, request: Request, now: float) -> float:
-        """Return how long *request* would wait here; infinite until something under way ends."""
+        """Return how many seconds *request* would wait; infinite until a call in flight ends."""
         return self.breaker.wait_s(now) or self.limited.wait_s(request)
 
 
@@ -75,21 +74,21 @@ class Failover:
         self._endpoints = tuple(endpoints)
         self._clock = clock
         self._budget = budget
-        self._failed: dict[Request, tuple[Endpoint, ...]] = {}  # since it last backed off
-        self._line = anyio.Lock(fast_acquire=True)
-        self._nap = anyio.CancelScope()  # of the first in line
-        self._parked = 0
+        self._failed: dict[Request, tuple[Endpoint, ...]] = {}  # since its last backoff
+        self._queue = anyio.Lock(fast_acquire=True)
+        self._head_wait = anyio.CancelScope()  # of the head of the queue
+        self._queued = 0
 
     async def complete(self, request: Request) -> Response:
         """Return the response, or raise a ProviderError; AccessDenied names the endpoint."""
-        arrived_s = self._clock.now()
-        endpoint = None if self._parked else self._choose(request, self._waits(request))
-        if endpoint is None:
-            endpoint = await self._stand_in_line(request)
-        return await self._ask(endpoint, request, arrived_s)
+        return await self._complete(request)
+
+    def watched_by(self, observer: AttemptObserver | None) -> Provider:
+        """Return a view of these endpoints whose attempts *observer* receives."""
+        return Watched(partial(self._complete, observer=observer))
 
     def abandon(self) -> None:
-        """Let cancellation reach the attempts that are under way."""
+        """Let cancellation reach the attempts in flight."""
         for endpoint in self._endpoints:
             endpoint.limited.abandon()
 
@@ -101,14 +100,24 @@ class Failover:
                 endpoint.limited.statistics(breaker=endpoint.breaker.state(now))
                 for endpoint in self._endpoints
             ),
-            parked=self._parked,
+            queued=self._queued,
         )
 
-    async def _ask(self, endpoint: Endpoint, request: Request, arrived_s: float) -> Response:
+    async def _complete(
+        self, request: Request, *, observer: AttemptObserver | None = None
+    ) -> Response:
+        arrived_s = self._clock.now()
+        endpoint = None if self._queued else self._choose(request, self._waits(request))
+        if endpoint is None:
+            endpoint = await self._wait_in_queue(request)
+        limited = endpoint.limited.watched_by(observer, arrived_s=arrived_s)
+        return await self._send(request, endpoint, limited)
+
+    async def _send(self, request: Request, endpoint: Endpoint, limited: Provider) -> Response:
         breaker = endpoint.breaker
         round_ = breaker.begin()
         try:
-            response = await endpoint.limited.complete_since(request, arrived_s)
+            response = await limited.complete(request)
         except TransientError as error:
             if isinstance(error, _FAILURES):
                 breaker.failed(round_, self._clock.now())
@@ -125,32 +134,32 @@ class Failover:
         except (RequestRejected, ReplyUnusable):
             breaker.answered(round_)
             raise
-        except BaseException:  # cancelled, or refused by ourselves
+        except BaseException:  # cancelled, or stopped by our own budget
             breaker.dropped(round_)
             raise
         finally:
-            if self._parked:  # the first in line may have waited for this
-                self._nap.cancel()
+            if self._queued:  # the head of the queue may have waited for this
+                self._head_wait.cancel()
         breaker.answered(round_)
         if self._failed:
             self._failed.pop(request, None)
         return response
 
-    async def _stand_in_line(self, request: Request) -> Endpoint:
-        """Return the endpoint that *request* goes to, when there is one and it is its turn."""
-        self._parked += 1
+    async def _wait_in_queue(self, request: Request) -> Endpoint:
+        """Return the endpoint for *request*, once it is at the head and an endpoint is able."""
+        self._queued += 1
         try:
-            async with self._line:
+            async with self._queue:
                 while True:
                     waits = self._waits(request)
                     endpoint = self._choose(request, waits)
                     if endpoint is not None:
                         return endpoint
-                    with anyio.CancelScope() as self._nap:
+                    with anyio.CancelScope() as self._head_wait:
                         await self._sleep(min(waits))
                     await checkpoint_if_cancelled()
         finally:
-            self._parked -= 1
+            self._queued -= 1
 
     async def _sleep(self, wait_s: float) -> None:
         if wait_s < math.inf:
@@ -165,7 +174,7 @@ class Failover:
         return [endpoint.wait_s(request, now) for endpoint in self._endpoints]
 
     def _choose(self, request: Request, waits: Sequence[float]) -> Endpoint | None:
-        """Return the endpoint to ask, of those that would have *request* wait for so long."""
+        """Return the endpoint for *request*; *waits* is how long it would wait at each of them."""
         able = [
             endpoint for endpoint, wait_s in zip(self._endpoints, waits, strict=True) if not wait_s
         ]
@@ -175,11 +184,11 @@ class Failover:
         return min(able, key=lambda endpoint: (endpoint in failed, endpoint.limited.load))
 
     def _when_again(self, request: Request, endpoint: Endpoint, error: TransientError) -> Again:
-        """Remember that *endpoint* failed *request*, and return when that is worth another try."""
+        """Remember that *endpoint* failed *request*, and return when to retry."""
         failed = (*self._failed.pop(request, ()), endpoint)
         at_once = False
         if isinstance(error, RateLimited):
-            with suppress(BudgetReached):  # whoever tries again will find out
+            with suppress(BudgetReached):  # the retry will raise it
                 waits = self._waits(request)
                 at_once = any(
                     not wait_s and other not in failed

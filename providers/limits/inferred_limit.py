@@ -1,23 +1,23 @@
-"""What an endpoint that only refuses teaches of the requests that its minute may have.
+"""Inferred requests-per-minute limit of an endpoint that states none and only refuses.
 
-Where neither the user nor a header says how many requests a minute may have, the first sign of a
-limit is a 429, and by then as many calls as are under way run into it. Once a minute that would be
-one call in ten. So the limit is taken from what happened, if three things are true:
+If neither the user nor a header states a limit, the first sign of one is a 429, and by then all
+calls in flight run into it. Once a minute that would be one call in ten. So the limit is inferred:
 
-- The 429 asks to come back when a minute's quota would be there again: when the oldest call of the
-  minute leaves it, or a whole minute later.
-- It is a wall and no hole: of the calls that were sent between the first that was refused and the
-  news of it, at least as many were refused as were answered, and at least WALL of them. With fewer
-  under way there is no telling, and no need to: they are less than one in a hundred.
-- It is lower than what was known.
-
-Then the calls of that minute that were not refused are the limit. What the answers of the rest
-say comes late. If it turns out that there is no wall, what it taught is forgotten.
-
-The limit may have been taken too low: others share the quota, or it was raised. So while calls wait
-for it and a minute passes without a refusal, it grows, by 1, 2, 4 ... calls at a time. The refusal
-that ends this takes the last step back and is of our own making. It never takes back more than has
-grown: refusals that have nothing to do with a rate must not wear it down.
+1. A 429 is evidence if its Retry-After fits a minute's quota: it ends when the oldest call of the
+   minute leaves the minute, or a whole minute later.
+2. The refusals must come from a hard limit and must not be sporadic. A burst is the calls sent from
+   the first refused one until its refusal arrived. In it at least as many calls must be refused as
+   answered, and at least BURST_REFUSALS. With fewer in flight there is too little evidence, and
+   little to gain: such refusals are less than one call in a hundred.
+3. The new limit is the number of calls of that minute that were not refused. It is taken only if it
+   is lower than the inferred limit so far.
+4. The other answers of a burst arrive late. If they show that rule 2 does not hold after all, the
+   limit from before the burst is restored.
+5. The limit may be too low: other clients share the quota, or it was raised. So if calls wait for
+   it and a minute passes without a refusal, it grows by 1, 2, 4 ... calls at a time.
+6. A refusal ends the growth and takes back half of the last step; we caused it ourselves. It takes
+   back no more than was grown, because refusals that have nothing to do with a rate must not lower
+   the limit.
 """
 
 from __future__ import annotations
@@ -26,44 +26,44 @@ import math
 
 from ..quota import MINUTE_S
 
-WALL = 3
-_FIT_S = 2.0  # endpoints round what they ask for up to whole seconds
+BURST_REFUSALS = 3
+_TOLERANCE_S = 2.0  # endpoints round Retry-After up to whole seconds
 
 
-class LearntLimit:
-    """The requests that a minute may have, as far as refusals tell; None until they do."""
+class InferredLimit:
+    """The inferred requests per minute; *rpm* is None until refusals show one."""
 
     def __init__(self) -> None:
         self.rpm: int | None = None
-        self._base = 0  # of which growth takes nothing back
+        self._base = 0  # the limit before growth
         self._step = 1
         self._changed_s = 0.0
-        self._bound_s = -math.inf  # when a call last had to wait for it
-        self._wall = _Wall(math.inf, -math.inf)
+        self._waited_s = -math.inf  # when a call last had to wait for this limit
+        self._burst = _Burst(math.inf, -math.inf)
 
     def refused(self, sent_s: float, now: float, *, asked_s: float, oldest_s: float) -> bool:
-        """Take note of a refusal, and return whether it may have hit a minute's limit.
+        """Apply a refusal with a cooldown of *asked_s*; return whether it fits a minute's limit.
 
         *oldest_s* is when the oldest call of the minute before *sent_s* was sent.
         """
         left_s = oldest_s + MINUTE_S - now
-        if asked_s <= 0.0 or not left_s - _FIT_S <= asked_s <= MINUTE_S + _FIT_S:
+        if asked_s <= 0.0 or not left_s - _TOLERANCE_S <= asked_s <= MINUTE_S + _TOLERANCE_S:
             return False
-        if sent_s > self._wall.until_s:
-            self._wall = _Wall(sent_s, now)
-        self._wall.refused += 1
+        if sent_s > self._burst.until_s:
+            self._burst = _Burst(sent_s, now)
+        self._burst.refused += 1
         return True
 
-    def take(self, admitted: int, now: float) -> bool:
-        """Take what the refusal before teaches, *admitted* calls having been none.
+    def infer(self, admitted: int, now: float) -> bool:
+        """Infer the limit from the last refusal, in whose minute *admitted* calls were not refused.
 
-        Return whether it is of our own making.
+        Return whether growth of the limit caused that refusal.
         """
-        grown = self.rpm is not None and now - self._bound_s <= MINUTE_S
-        if self._wall.stands and (self.rpm is None or admitted < self.rpm):
-            if not self._wall.taught:
-                self._wall.taught = True
-                self._wall.before = (self.rpm, self._base)
+        grown = self.rpm is not None and now - self._waited_s <= MINUTE_S
+        if self._burst.is_hard and (self.rpm is None or admitted < self.rpm):
+            if not self._burst.used:
+                self._burst.used = True
+                self._burst.before = (self.rpm, self._base)
             self.rpm = self._base = max(1, admitted)
         elif self.rpm is not None and grown and now - self._changed_s > 0.0:
             self.rpm = max(self._base, self.rpm - self._step // 2)
@@ -72,21 +72,21 @@ class LearntLimit:
         return grown
 
     def answered(self, sent_s: float) -> bool:
-        """Take note of an answer, and return whether that made us forget something."""
-        wall = self._wall
-        if not wall.from_s <= sent_s <= wall.until_s:
+        """Apply an answer, and return whether it restored an earlier limit (rule 4)."""
+        burst = self._burst
+        if not burst.from_s <= sent_s <= burst.until_s:
             return False
-        wall.answered += 1
-        if wall.stands or not wall.taught:
+        burst.answered += 1
+        if burst.is_hard or not burst.used:
             return False
-        wall.taught = False
-        self.rpm, self._base = wall.before
+        burst.used = False
+        self.rpm, self._base = burst.before
         return True
 
-    def bound(self, now: float) -> bool:
-        """Take note that a call has to wait for it, and return whether it has grown."""
+    def call_waits(self, now: float) -> bool:
+        """Record that a call waits for this limit, and return whether the limit grew (rule 5)."""
         assert self.rpm is not None
-        self._bound_s = now
+        self._waited_s = now
         if now - self._changed_s <= MINUTE_S:
             return False
         self.rpm += self._step
@@ -95,17 +95,17 @@ class LearntLimit:
         return True
 
 
-class _Wall:
-    """What came of the calls sent between the first that was refused and the news of it."""
+class _Burst:
+    """Results of the calls sent from the first refused one until its refusal arrived."""
 
     def __init__(self, from_s: float, until_s: float) -> None:
         self.from_s = from_s
         self.until_s = until_s
         self.refused = 0
         self.answered = 0
-        self.taught = False
+        self.used = False  # a limit was inferred from it
         self.before: tuple[int | None, int] = (None, 0)
 
     @property
-    def stands(self) -> bool:
-        return self.refused >= max(WALL, self.answered)
+    def is_hard(self) -> bool:
+        return self.refused >= max(BURST_REFUSALS, self.answered)

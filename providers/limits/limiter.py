@@ -1,54 +1,61 @@
-"""Who may send, and when: a slot for every attempt, the endpoint's rate, the budget.
+"""Limiter of one endpoint: a slot for every attempt, the rate limits, the budget.
 
-An attempt has its turn when four things hold at once: fewer attempts are under way than may be,
-the endpoint has not asked to be left alone, the rate window has room, the budget admits it. Most
-find all four true as they come, and pass without waiting. The others stand in one line. Only the
-first in line waits for something, whatever that is, and the next steps up when it leaves, sent or
-cancelled: first come, first served. What is counted is counted in the step in which the attempt
-goes, with no checkpoint between: who is cancelled in the line has nothing to give back.
+1. An attempt is sent when four conditions hold at once: fewer attempts are in flight than the
+   concurrency limit, the endpoint has no cooldown, the rate window has room, the budget admits it.
+   Most attempts find all four true on arrival and never wait.
+2. The others wait in one queue. Only the head of the queue waits for a condition, whichever it is.
+   The next one follows when the head leaves, sent or cancelled: first come, first served.
+3. An attempt is counted in the same step in which it leaves the queue, with no checkpoint between.
+   So an attempt that is cancelled in the queue has nothing to give back.
+4. A sent attempt is paid for, so cancelling its caller does not stop it: it runs in a shielded
+   scope, bounded by the adapter's timeout. `abandon` lifts the shield.
+5. There is no checkpoint behind the response. Even in a cancelled scope `complete` returns it to
+   the caller, who must store it before awaiting anything.
+6. Replies adjust the limits. A 429 halves the concurrency limit (aimd.py), starts a cooldown of the
+   length that Retry-After asks for, and may reveal a rate limit (rate_window.py). Headers advertise
+   rate limits and what is left of them. If our own window is already full, a `remaining: 0` header
+   is expected, so limits do not change.
 
-From there on the attempt is paid for, so cancelling the caller no longer stops it: it runs in a
-shielded scope, bounded by the adapter's timeout. No gate lies behind the answer, and no checkpoint
-either: even in a cancelled scope `complete` returns it to the caller, who must put it away before
-awaiting anything.
-
-What comes back moves the limits: a 429 halves the attempts that may be under way (aimd.py), holds
-everybody for as long as it asks, and may teach a rate (rate.py); headers tell rates and what is
-left. That nothing is left is no news where the rate window is full itself, and moves nothing then.
+The limits are shared by all callers. `watched_by` returns a view of them for one observer, which
+receives the attempts of that view only.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from functools import partial
 
 import anyio
 import msgspec
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from ..base import Attempt, AttemptObserver, Clock, Provider, QuotedProvider
+from ..base import Adapter, AdapterReply, Attempt, AttemptObserver, Clock, Provider
 from ..errors import RateLimited, TransientError
 from ..quota import LONGEST_ASKED_S, Quota
 from ..settings import Price
 from ..statistics import EndpointStatistics
+from ..tokens import estimate_charge, estimate_need, estimate_usage
 from ..types import Request, Response, Usage
 from .aimd import Concurrency
 from .budget import Budget
 from .circuit_breaker import BreakerState
-from .rate_window import RateWindow, Tick, estimate_charge, estimate_need, estimate_usage
+from .rate_window import RateWindow, Tick
+from .watched import Watched
 
 _NO_USAGE = Usage()
 
 
 class _Turn:
-    """One attempt that was counted, until it has ended."""
+    """One attempt, from its arrival until it has ended."""
 
-    __slots__ = ("arrived_s", "need", "need_usd", "number", "started_s", "tick")
+    __slots__ = ("arrived_s", "need", "need_usd", "number", "observer", "started_s", "tick")
 
-    def __init__(self, now: float, arrived_s: float) -> None:
+    def __init__(self, now: float, arrived_s: float, observer: AttemptObserver | None) -> None:
         self.arrived_s = arrived_s
         self.started_s = now
-        self.need = _NO_USAGE  # estimated, where somebody asks
+        self.observer = observer
+        self.need = _NO_USAGE  # estimated only if a limit depends on it
         self.need_usd = 0.0
         self.number = 0
         self.tick: Tick
@@ -59,15 +66,14 @@ class _Turn:
 
 
 class Limited:
-    """Passes requests to *inner*, at most *slots* at a time and within *rpm*, *tpm* and *budget*.
+    """Passes requests to *adapter*, at most *slots* at a time, within *rpm*, *tpm* and *budget*.
 
-    Every attempt that was sent is told to *observer*, also one that failed or was abandoned.
-    *endpoint* is the user's name of where *inner* leads, and is noted in what it answers.
+    *endpoint* is the user's name for where *adapter* leads. It is noted in each response.
     """
 
     def __init__(
         self,
-        inner: Provider,
+        adapter: Adapter,
         *,
         slots: int,
         clock: Clock,
@@ -75,118 +81,130 @@ class Limited:
         endpoint: str = "",
         rpm: int | None = None,
         tpm: int | None = None,
-        observer: AttemptObserver | None = None,
         price: Price | None = None,
         budget: Budget | None = None,
     ) -> None:
-        self._inner = inner
-        self._quoted = inner if isinstance(inner, QuotedProvider) else None
+        self._adapter = adapter
         self._concurrency = Concurrency(slots)
         self._window = RateWindow(rpm=rpm, tpm=tpm)
         self._clock = clock
         self._pool = pool
         self._endpoint = endpoint
-        self._observer = observer
         self._price = price or Price()
         self._budget = budget
-        self._line: deque[anyio.Event] = deque()
-        self._freed: anyio.Event | None = None  # made by the first in line when it needs one
-        self._held_until_s = 0.0
-        self._in_flight: set[anyio.CancelScope] = set()
-        self._running = 0
+        self._queue: deque[anyio.Event] = deque()
+        self._freed: anyio.Event | None = None  # created by the head of the queue when needed
+        self._cooldown_until_s = 0.0
+        self._shields: set[anyio.CancelScope] = set()
+        self._in_flight = 0
         self._inside = 0
         self._sent = 0
         self._failed = 0
 
     async def complete(self, request: Request) -> Response:
-        """Return the response, or raise a ProviderError; BudgetReached means nothing was sent."""
-        return await self.complete_since(request, self._clock.now())
+        """Return the response, or raise a ProviderError. BudgetReached means nothing was sent."""
+        return await self._complete(request)
 
-    async def complete_since(self, request: Request, arrived_s: float) -> Response:
-        """Do the same for a call that has waited for its turn since *arrived_s*."""
-        turn = _Turn(self._clock.now(), arrived_s)
+    def watched_by(
+        self, observer: AttemptObserver | None, *, arrived_s: float | None = None
+    ) -> Provider:
+        """Return a view of these limits whose attempts *observer* receives, failed ones included.
+
+        *arrived_s* is since when a call of the view has waited, if it waited before it came here.
+        """
+        return Watched(partial(self._complete, observer=observer, arrived_s=arrived_s))
+
+    def abandon(self) -> None:
+        """Let cancellation reach the attempts in flight."""
+        for scope in self._shields:
+            scope.shield = False
+
+    @property
+    def load(self) -> float:
+        """Calls inside, in flight or queued, divided by the concurrency limit."""
+        return self._inside / self._concurrency.limit
+
+    def wait_s(self, request: Request) -> float:
+        """Return how many seconds *request* would wait before it is sent, as things are now.
+
+        Infinite if an attempt in flight has to end first, here or elsewhere on the same budget.
+        Raises BudgetReached where `complete` would.
+        """
+        now = self._clock.now()
+        turn = _Turn(now, now, None)
+        self._estimate(turn, request)
+        return self._wait_s(turn)
+
+    def statistics(self, breaker: BreakerState = "closed") -> EndpointStatistics:
+        """Return the counts at this moment, with the state of the endpoint's *breaker*."""
+        now = self._clock.now()
+        return EndpointStatistics(
+            name=self._endpoint,
+            sent=self._sent,
+            in_flight=self._in_flight,
+            waiting=self._inside - self._in_flight,
+            failed=self._failed,
+            limit=self._concurrency.limit,
+            decreases=self._concurrency.decreases,
+            rate=self._window.sent(now),
+            cooldown_s=max(0.0, self._cooldown_until_s - now),
+            breaker=breaker,
+        )
+
+    async def _complete(
+        self,
+        request: Request,
+        *,
+        observer: AttemptObserver | None = None,
+        arrived_s: float | None = None,
+    ) -> Response:
+        now = self._clock.now()
+        turn = _Turn(now, now if arrived_s is None else arrived_s, observer)
         self._inside += 1
         try:
-            await checkpoint_if_cancelled()  # what is sent is not taken back
-            self._weigh(turn, request)
-            if self._line or self._wait_s(turn):
-                await self._stand_in_line(turn)
+            await checkpoint_if_cancelled()  # the last chance: a sent attempt is not taken back
+            self._estimate(turn, request)
+            if self._queue or self._wait_s(turn):
+                await self._wait_in_queue(turn)
             else:
                 self._count(turn)
             return await self._attempt(request, turn)
         finally:
             self._inside -= 1
 
-    def abandon(self) -> None:
-        """Let cancellation reach the attempts that are under way."""
-        for scope in self._in_flight:
-            scope.shield = False
-
-    @property
-    def load(self) -> float:
-        """Calls inside, sent or waiting, for each that may be under way."""
-        return self._inside / self._concurrency.limit
-
-    def wait_s(self, request: Request) -> float:
-        """Return how long *request* would have to wait for its turn, as things stand.
-
-        Infinite until an attempt under way has ended, here or elsewhere on the same budget. Raises
-        BudgetReached where `complete` would.
-        """
-        now = self._clock.now()
-        turn = _Turn(now, now)
-        self._weigh(turn, request)
-        return self._wait_s(turn)
-
-    def statistics(self, breaker: BreakerState = "closed") -> EndpointStatistics:
-        """Return the counts of this moment, and the state of the *breaker* that lies above."""
-        now = self._clock.now()
-        return EndpointStatistics(
-            name=self._endpoint,
-            sent=self._sent,
-            in_flight=self._running,
-            waiting=self._inside - self._running,
-            failed=self._failed,
-            limit=self._concurrency.limit,
-            cuts=self._concurrency.cuts,
-            rate=self._window.sent(now),
-            held_s=max(0.0, self._held_until_s - now),
-            breaker=breaker,
-        )
-
-    def _weigh(self, turn: _Turn, request: Request) -> None:
-        """Estimate what *request* needs, if that matters to anybody."""
-        weighs = self._budget is not None and self._budget.weighs
-        if weighs or self._window.tpm is not None:
+    def _estimate(self, turn: _Turn, request: Request) -> None:
+        """Estimate what *request* needs, if a limit depends on it."""
+        for_budget = self._budget is not None and self._budget.needs_estimate
+        if for_budget or self._window.tpm is not None:
             turn.need = estimate_need(request)
             turn.need_usd = self._price.cost_usd(turn.need.input_tokens, turn.need.output_tokens)
 
     def _wait_s(self, turn: _Turn) -> float:
         """Return how long the attempt of *turn* has to wait; infinite until another has ended."""
-        if self._running >= self._concurrency.limit:
+        if self._in_flight >= self._concurrency.limit:
             return math.inf
-        held_s = self._held_until_s - turn.started_s
-        wait_s = max(0.0, held_s, self._window.wait_s(turn.started_s, turn.tokens))
+        cooldown_s = self._cooldown_until_s - turn.started_s
+        wait_s = max(0.0, cooldown_s, self._window.wait_s(turn.started_s, turn.tokens))
         if wait_s or self._budget is None or self._budget.has_room(turn.need, turn.need_usd):
             return wait_s
         return math.inf
 
     def _count(self, turn: _Turn) -> None:
-        """Count the attempt of *turn*, which nothing stands in the way of."""
+        """Count the attempt of *turn*, for which all conditions hold."""
         admitted = self._budget is None or self._budget.admit(turn.need, turn.need_usd)
         assert admitted
         turn.tick = self._window.record(turn.started_s, turn.tokens)
         turn.number = self._sent
         self._sent += 1
-        self._running += 1
+        self._in_flight += 1
 
-    async def _stand_in_line(self, turn: _Turn) -> None:
+    async def _wait_in_queue(self, turn: _Turn) -> None:
         """Return when the attempt of *turn* has been counted."""
-        place = anyio.Event()
-        self._line.append(place)
+        at_head = anyio.Event()
+        self._queue.append(at_head)
         try:
-            if self._line[0] is not place:
-                await place.wait()
+            if self._queue[0] is not at_head:
+                await at_head.wait()
             while True:
                 await checkpoint_if_cancelled()
                 turn.started_s = self._clock.now()
@@ -196,94 +214,93 @@ class Limited:
                     return
                 await self._sleep(wait_s)
         finally:
-            self._line.remove(place)
-            if self._line:
-                self._line[0].set()
+            self._queue.remove(at_head)
+            if self._queue:
+                self._queue[0].set()
 
     async def _sleep(self, wait_s: float) -> None:
         if wait_s < math.inf:
             await self._clock.sleep(wait_s)
-        elif self._running >= self._concurrency.limit:
+        elif self._in_flight >= self._concurrency.limit:
             self._freed = anyio.Event()
             await self._freed.wait()
         else:
-            assert self._budget is not None  # nothing else is left
+            assert self._budget is not None  # the only other condition without a time
             await self._budget.wait()
 
     async def _attempt(self, request: Request, turn: _Turn) -> Response:
         try:
-            response, quota = await self._send_shielded(request)
+            reply = await self._send_shielded(request)
         except BaseException as error:
             self._failed += 1
             if isinstance(error, TransientError):
                 error.waited_s = turn.started_s - turn.arrived_s
                 if isinstance(error, RateLimited):
-                    self._refused(turn, error)
+                    self._on_refusal(turn, error)
             self._end(turn, estimate_charge(request, error), error=type(error).__name__)
             raise
+        response = reply.response
         self._concurrency.answered()
-        if quota is not None:
-            self._heed(quota, turn)
+        if reply.quota is not None:
+            self._apply_headers(reply.quota, turn)
         usage = response.usage or estimate_usage(request, response)
         self._end(turn, usage)
         if self._endpoint:
             response = msgspec.structs.replace(response, endpoint=self._endpoint)
         return response
 
-    async def _send_shielded(self, request: Request) -> tuple[Response, Quota | None]:
+    async def _send_shielded(self, request: Request) -> AdapterReply:
         with anyio.CancelScope(shield=True) as scope:
-            self._in_flight.add(scope)
+            self._shields.add(scope)
             try:
-                if self._quoted is not None:
-                    return await self._quoted.complete_quoted(request)
-                return await self._inner.complete(request), None
+                return await self._adapter.send(request)
             finally:
-                self._in_flight.discard(scope)
+                self._shields.discard(scope)
         raise AssertionError("nothing cancels this scope itself")
 
-    def _refused(self, turn: _Turn, error: RateLimited) -> None:
-        """Do what a 429 asks for."""
+    def _on_refusal(self, turn: _Turn, error: RateLimited) -> None:
+        """Adjust the limits after a 429."""
         now = self._clock.now()
         asked_s = min(LONGEST_ASKED_S, error.retry_after_s or 0.0)
-        self._hold(now + asked_s)
+        self._cool_down(now + asked_s)
         if error.quota is not None:
-            self._learn(error.quota)
-        if not self._window.refuse(turn.tick, now, asked_s):
+            self._set_advertised(error.quota)
+        if not self._window.on_refusal(turn.tick, now, asked_s):
             self._concurrency.refused(turn.number, self._sent, asked=asked_s > 0.0)
 
-    def _heed(self, quota: Quota, turn: _Turn) -> None:
-        """Do what the headers of an answer ask for.
+    def _apply_headers(self, quota: Quota, turn: _Turn) -> None:
+        """Adjust the limits after an answer whose headers state a *quota*.
 
-        They may be as old as the call: how long to stay away counts from when that was sent.
+        Headers can be as old as the call, so the cooldown counts from when the call was sent.
         """
-        self._learn(quota)
-        requests_gone, tokens_gone = quota.requests.asked_s > 0.0, quota.tokens.asked_s > 0.0
-        if not requests_gone and not tokens_gone:
+        self._set_advertised(quota)
+        no_requests, no_tokens = quota.requests.asked_s > 0.0, quota.tokens.asked_s > 0.0
+        if not no_requests and not no_tokens:
             return
-        if self._window.run_out(requests=requests_gone, tokens=tokens_gone):
+        if self._window.on_exhausted(requests=no_requests, tokens=no_tokens):
             self._concurrency.refused(turn.number, self._sent)
-            self._hold(turn.started_s + quota.asked_s)
+            self._cool_down(turn.started_s + quota.asked_s)
 
-    def _learn(self, quota: Quota) -> None:
-        self._window.tell(rpm=quota.requests.per_minute, tpm=quota.tokens.per_minute)
+    def _set_advertised(self, quota: Quota) -> None:
+        self._window.set_advertised(rpm=quota.requests.per_minute, tpm=quota.tokens.per_minute)
 
-    def _hold(self, until_s: float) -> None:
-        self._held_until_s = max(self._held_until_s, until_s)
+    def _cool_down(self, until_s: float) -> None:
+        self._cooldown_until_s = max(self._cooldown_until_s, until_s)
 
     def _end(self, turn: _Turn, usage: Usage, *, error: str = "") -> None:
-        """Give the slot back, and tell whom it concerns how the attempt ended."""
-        self._running -= 1
+        """Free the slot, settle the budget, and report the attempt."""
+        self._in_flight -= 1
         if self._freed is not None:
             self._freed.set()
             self._freed = None
         tokens = usage.input_tokens + usage.output_tokens
         cost_usd = self._price.cost_usd(usage.input_tokens, usage.output_tokens)
         if not error:
-            self._window.correct(turn.tick, turn.tokens, tokens)
+            self._window.on_answer(turn.tick, turn.tokens, tokens)
         if self._budget is not None:
             self._budget.settle(usage, cost_usd, need=turn.need, need_usd=turn.need_usd)
-        if self._observer is not None:
-            self._observer.attempt_ended(
+        if turn.observer is not None:
+            turn.observer.attempt_ended(
                 Attempt(
                     pool=self._pool,
                     endpoint=self._endpoint,

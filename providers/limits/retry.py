@@ -1,29 +1,27 @@
-"""Which failed attempts are made again, how long to wait before, and what giving up means.
+"""Retry layer: which failed attempts are made again, after which wait, and when to give up.
 
-Only a TransientError is tried again: a rejected request stays rejected, an unusable reply was an
-answer, and a cancelled task must not be revived. A wait holds no slot, because the limits lie
-below this layer.
+1. Only a TransientError is retried. A rejected request stays rejected, an unusable reply was an
+   answer, and a cancelled task must not be revived.
+2. A wait holds no slot, because the limits lie below this layer.
+3. Backoffs are random, each between the first backoff and three times the one before (decorrelated
+   jitter). They grow, and requests that failed together do not return together. A wait lasts at
+   least as long as Retry-After asks.
+4. A call may take *deadline_s* in all. The time starts when the first attempt was sent: time spent
+   in our own queue does not count. Everything after it counts, waits and later queueing included.
+   An attempt that was sent is never cut short, because it is paid for, but no attempt begins after
+   the deadline. If Retry-After exceeds the time left, the endpoint counts as unresponsive.
+5. When attempts or time are used up, the cause decides. If the endpoint answers other calls, this
+   request is at fault or had bad luck: AttemptsExhausted, one failed probe. If no call gets
+   through, all probes would fail one by one, and the run would end as a table of failures that says
+   nothing about the model: Outage, and the run pauses until the user resumes it.
 
-Waits are drawn, each between the first backoff and three times the one drawn before (decorrelated
-jitter): they grow, and requests that failed together do not come back together. What the server
-asked for is waited at the least.
-
-A call may take *deadline_s* in all. It starts when its first attempt has had its turn, for a line
-of our own making says nothing of the endpoint; everything after counts, waits and later turns
-included. An attempt that was sent is never cut short, as it is paid for, but none is begun after:
-an endpoint that asks for more peace than there is time left is as good as one that is silent.
-
-When attempts or time are used up the reason decides what the run loses. If the endpoint answers
-others, this request is at fault or had bad luck: AttemptsExhausted, one failed probe. If nobody
-gets through, every probe would fail one after the other and the run would end as a table of
-failures that says nothing of the model: Outage, and the run pauses until somebody resumes it.
-
-Both cases look alike from inside one request. So the layer counts the answers of the whole pool:
-responses, and errors about a request itself. A 429, a 5xx, a garbled reply, a cut connection and a
-timeout are none, for a gateway gives them too while the model behind it is gone. If the count has
-not moved since the request's last attempt began, one small call decides: a request that breaks its
-endpoint must not pause the run at every resume, and where not even "OK" comes back there is an
-outage. An answer from before the last attempt says nothing: an endpoint that dies gave some too.
+One request cannot tell these two cases apart. So the answers of the whole pool are counted:
+responses, and errors about a request itself. A 429, a 5xx, a malformed reply, a lost connection and
+a timeout do not count, because a gateway returns them even when the model behind it is gone. If the
+count has not grown since the request's last attempt began, one small call decides. Without it, a
+request that breaks its endpoint would pause the run at every resume. If even "Reply with OK." gets
+no answer, it is an outage. Answers from before the last attempt prove nothing: an endpoint that has
+just died gave some, too.
 """
 
 from __future__ import annotations
@@ -53,8 +51,8 @@ from ..types import Message, Request, Response
 
 FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 30.0
-# How long the small call may wait for its turn: what the call has left, but enough for an endpoint
-# that is merely busy, and no more than one of a call a minute takes.
+# How long the small call may be queued: the time that its call has left, but at least enough for an
+# endpoint that is only busy, and at most enough for one that takes a call a minute.
 SHORTEST_CHECK_S = 5.0
 LONGEST_CHECK_S = 120.0
 
@@ -66,9 +64,9 @@ def next_backoff_s(previous_s: float, *, jitter: float) -> float:
 
 
 def wait_s(error: TransientError, *, backoff_s: float) -> float:
-    """Return how long to wait after *error*: what the server asked for, within reason, or more.
+    """Return how many seconds to wait after *error*: at least what Retry-After asks, up to a bound.
 
-    With several endpoints, that one asks for peace says nothing of the others: then less.
+    With several endpoints, the cooldown of one does not hold for the others: the wait is shorter.
     """
     match error.again:
         case "as asked":
@@ -86,10 +84,19 @@ def is_answer(error: ProviderError) -> bool:
     return isinstance(error, RequestRejected | ReplyUnusable | AccessDenied)
 
 
-class Retrying:
-    """Tries what *inner* failed at again, up to *attempts* in all and for about *deadline_s*.
+class AnswerCount:
+    """Answers of a whole pool so far. All retry layers of the pool share one."""
 
-    *rng* draws the jitter.
+    __slots__ = ("total",)
+
+    def __init__(self) -> None:
+        self.total = 0
+
+
+class Retrying:
+    """Repeats calls that *inner* failed, up to *attempts* in all and for about *deadline_s*.
+
+    *rng* draws the jitter. *answers* is shared by the retry layers of one pool.
     """
 
     def __init__(
@@ -101,6 +108,7 @@ class Retrying:
         deadline_s: float = math.inf,
         pool: str = "",
         rng: Random | None = None,
+        answers: AnswerCount | None = None,
     ) -> None:
         self._inner = inner
         self._attempts = attempts
@@ -108,14 +116,14 @@ class Retrying:
         self._deadline_s = deadline_s
         self._pool = pool
         self._rng = rng or Random()
-        self._answers = 0
+        self._answers = answers or AnswerCount()
 
     async def complete(self, request: Request) -> Response:
         """Return the first response; raise AttemptsExhausted or Outage when there is none."""
-        answers_before = self._answers
+        answers_before = self._answers.total
         began_s = self._clock.now()
         # Entering tenacity costs 50 microseconds, a fifth of a live call, and most first attempts
-        # succeed. So it is entered with the first failure in hand.
+        # succeed. So it is entered only after the first attempt has failed.
         try:
             return await self._attempt(request)
         except TransientError as error:
@@ -125,7 +133,7 @@ class Retrying:
 
         async def attempt() -> Response:
             nonlocal answers_before
-            answers_before = self._answers  # an answer before the last attempt may be the last one
+            answers_before = self._answers.total  # earlier answers prove nothing
             return await self._attempt(request)
 
         try:
@@ -133,7 +141,8 @@ class Retrying:
         except TransientError as error:
             made = f"{tries.made} attempt{'s' if tries.made > 1 else ''}"
             within = f" within {self._deadline_s:g} s" if tries.late else ""
-            if self._answers == answers_before and not await self._answers_at_all(request, until_s):
+            unanswered = self._answers.total == answers_before
+            if unanswered and not await self._answers_small_call(request, until_s):
                 raise Outage(
                     f"{self._pool}: no call was answered during {made}{within}, "
                     f"the last failed with: {error}"
@@ -147,21 +156,21 @@ class Retrying:
         try:
             response = await self._inner.complete(request)
         except ProviderError as error:
-            self._answers += is_answer(error)
+            self._answers.total += is_answer(error)
             raise
-        self._answers += 1
+        self._answers.total += 1
         return response
 
-    async def _answers_at_all(self, request: Request, until_s: float) -> bool:
-        """Make one small call in the manner of *request*, and tell whether any was answered."""
+    async def _answers_small_call(self, request: Request, until_s: float) -> bool:
+        """Make one small call like *request*; return whether it, or any other, was answered."""
         left_s = max(SHORTEST_CHECK_S, until_s - self._clock.now())
-        answers_before = self._answers
+        answers_before = self._answers.total
         small = msgspec.structs.replace(
             request, messages=(Message(role="user", content="Reply with OK."),)
         )
         with anyio.move_on_after(min(LONGEST_CHECK_S, left_s)), suppress(ProviderError):
             await self._attempt(small)
-        return self._answers != answers_before
+        return self._answers.total != answers_before
 
 
 class _Tries:
@@ -187,7 +196,7 @@ class _Tries:
             if not self._begun:
                 self._begun = True
                 raise self._error
-            # Only waits end at the deadline: a call that was sent is shielded by the limits.
+            # The deadline ends only waits: the limiter shields an attempt that was sent.
             with anyio.move_on_after(self._until_s - self._clock.now()):
                 try:
                     response = await attempt()

@@ -1,1 +1,1 @@
-"""."""
+"""Adapter for OpenAI-compatible endpoints through the openai SDK."""

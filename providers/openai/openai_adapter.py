@@ -1,8 +1,8 @@
-"""OpenAI-compatible endpoints through the openai SDK, for the ways it has to open a door.
+"""Adapter for OpenAI-compatible endpoints through the openai SDK, for its ways to authenticate.
 
-The SDK decides where a call goes and what proves our right to make it. How it gets there and how
-the reply is read is that of chat_http.py: connections, limits, proxies, errors. So both adapters
-behave alike, and a call costs a third of what it does with the SDK's own transport and models.
+The SDK decides the address and the authentication of a call. Connections, body limits, proxies and
+the reading of replies and errors are those of the http adapter. So both adapters behave alike, and
+a call costs a third of one with the SDK's own transport and models.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ import httpx2
 import msgspec
 import openai
 
+from ..base import AdapterReply
 from ..errors import ProviderError, SettingsInvalid
 from ..http.exchange import read_reply, secret_words
 from ..http.http_adapter import Sender, open_sender
 from ..http.wire import to_body
-from ..options import OpenAIOptions, parse_options
-from ..quota import Quota
+from ..options import parse_options
 from ..settings import ModelSettings
-from ..types import Request, Response
+from ..types import Request
+from .openai_options import OpenAIOptions
 from .openai_tokens import Token, open_token
 
 BASE_URL = "https://api.openai.com/v1"
@@ -34,16 +35,17 @@ _PATHS = {
     "completion": "/completions",
     "embedding": "/embeddings",
 }
-_NO_KEY = "-"  # the SDK insists on a key, and SenderTransport leaves it out
+_NO_KEY = "-"  # the SDK requires a key; SenderTransport does not send this one
 _PROOFS = ("authorization", "api-key")
-# aiohttp has its own opinion of these, and unpacks only what it asked for.
-_SENDERS_OWN = frozenset({"host", "connection", "accept-encoding", "content-length"})
+# aiohttp sets these itself, and unpacks only encodings that it asked for.
+_SET_BY_SENDER = frozenset({"host", "connection", "accept-encoding", "content-length"})
 
 
-class OpenAIProvider:
-    """One endpoint. *client* must be built over a SenderTransport, and its owner closes it.
+class OpenAIAdapter:
+    """Sends requests to one endpoint through *client*, which uses a SenderTransport.
 
-    None of *secrets*, nor the token of a call, is repeated in an error, whatever the endpoint says.
+    Whoever built *client* closes it. Errors never repeat *secrets* or the token of a call, even if
+    the endpoint does.
     """
 
     def __init__(
@@ -53,12 +55,8 @@ class OpenAIProvider:
         self._model = settings.model
         self._secrets = secrets
 
-    async def complete(self, request: Request) -> Response:
-        """Return the response, or raise a ProviderError; one call, one attempt."""
-        return (await self.complete_quoted(request))[0]
-
-    async def complete_quoted(self, request: Request) -> tuple[Response, Quota | None]:
-        """Do the same, and return also what the endpoint says of its limits."""
+    async def send(self, request: Request) -> AdapterReply:
+        """Make one attempt, and return the reply or raise a ProviderError."""
         carrier = await self._post(_PATHS[request.mode], to_body(request, self._model))
         return read_reply(
             carrier.extensions["reply"],
@@ -69,9 +67,10 @@ class OpenAIProvider:
         )
 
     async def _post(self, path: str, body: bytes) -> httpx2.Response:
-        """Return what carries the reply to *body*, whatever its status.
+        """Return the SDK's response object, which carries the reply to *body*, whatever its status.
 
-        The errors of the SDK end here. They hold the request's headers, and so are not chained.
+        Errors of the SDK are translated here. They are not chained, because they hold the request's
+        headers.
         """
         try:
             return await self._client.post(path, cast_to=httpx2.Response, content=body)
@@ -85,16 +84,16 @@ class OpenAIProvider:
 
 
 class SenderTransport(httpx2.AsyncBaseTransport):
-    """Lets *sender* do what the SDK asks for; *headers* win over those of the SDK.
+    """Transport of the SDK that sends through *sender*. *headers* override those of the SDK.
 
-    The SDK is told the status alone. The reply itself travels beside it, as an extension: so it
-    is not unpacked, copied or searched for cookies again.
+    The SDK gets only the status. The reply travels beside it, as an extension, so that the SDK does
+    not unpack it, copy it or search it for cookies.
     """
 
     def __init__(self, sender: Sender, *, headers: Mapping[str, str], with_proof: bool) -> None:
         self._sender = sender
         self._headers = headers
-        self._left_out = _SENDERS_OWN if with_proof else _SENDERS_OWN.union(_PROOFS)
+        self._left_out = _SET_BY_SENDER if with_proof else _SET_BY_SENDER.union(_PROOFS)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Return the reply to *request*, or raise a ProviderError."""
@@ -112,12 +111,12 @@ class SenderTransport(httpx2.AsyncBaseTransport):
 @asynccontextmanager
 async def open_openai(
     settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
-) -> AsyncIterator[OpenAIProvider]:
-    """Open connections to one endpoint, as many as there are *slots*.
+) -> AsyncIterator[OpenAIAdapter]:
+    """Open connections to one endpoint, one for each of *slots*.
 
-    Give *api_key* as an empty string where the options name another proof, or where the endpoint
-    wants none. *headers* go with every call and win over the SDK's. Of the environment, only the
-    proxies are used, and what an identity of ``options`` asks for.
+    An empty *api_key* means that the options name another proof, or that the endpoint needs none.
+    *headers* are sent with every request and override the SDK's. From the environment only the
+    proxies are read, and what an identity in ``options`` needs.
     """
     options = parse_options(settings.options, OpenAIOptions, "options")
     if not api_key.isascii():
@@ -126,7 +125,7 @@ async def open_openai(
         )
     settings = msgspec.structs.replace(settings, base_url=settings.base_url or BASE_URL)
     secrets = secret_words(api_key, headers)
-    # OPENAI_LOG would have the SDK write to stderr, between the lines of a progress display.
+    # With OPENAI_LOG set, the SDK would write to stderr into the progress display.
     logging.getLogger("openai").setLevel(logging.WARNING)
     async with (
         open_token(settings, options) as token,
@@ -139,7 +138,7 @@ async def open_openai(
         )
         async with httpx2.AsyncClient(transport=transport, trust_env=False) as http_client:
             client = _build_client(settings, options, api_key, token, http_client)
-            yield OpenAIProvider(client, settings, secrets=sender.secrets)
+            yield OpenAIAdapter(client, settings, secrets=sender.secrets)
 
 
 def _build_client(
@@ -149,9 +148,9 @@ def _build_client(
     token: Token | None,
     http_client: httpx2.AsyncClient,
 ) -> openai.AsyncOpenAI:
-    """Return a client that neither tries again nor takes anything from the environment.
+    """Return a client that does not retry and reads nothing from the environment.
 
-    A setting that is None would be looked up there, so that all are given.
+    The SDK looks up settings that are None there, so all of them are given.
     """
     try:
         if options.azure:
@@ -170,7 +169,7 @@ def _build_client(
         raise SettingsInvalid(f"base_url is no valid address: {error}") from error
     client.organization = options.organization or None
     client.project = options.project or None
-    # OPENAI_CUSTOM_HEADERS is the one variable that no argument switches off.
+    # OPENAI_CUSTOM_HEADERS is the one variable that no argument turns off.
     client._custom_headers = {}  # noqa: SLF001
     return client
 
@@ -185,7 +184,7 @@ def _build_azure_client(
     static_token = api_key if options.entra_token else None
     client = openai.AsyncAzureOpenAI(
         azure_endpoint=settings.base_url,
-        # The SDK takes the model out of a body of its own making only.
+        # The SDK finds the model only in a body that it built itself.
         azure_deployment=quote(options.deployment or settings.model, safe=""),
         api_version=options.api_version,
         api_key=None if token or static_token else api_key,

@@ -1,4 +1,4 @@
-"""Short-lived tokens in place of a key, fetched when a call needs one and kept while they last."""
+"""Short-lived tokens in place of a key: fetched when a call needs one, kept until they expire."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from openai import auth
 
 from ..errors import AccessDenied, ConnectionFailed, SettingsInvalid, TimedOut
 from ..http.wire_errors import to_excerpt
-from ..options import OpenAIOptions, WorkloadIdentity
 from ..settings import ModelSettings
+from .openai_options import OpenAIOptions, WorkloadIdentity
 
 Token = Callable[[], Awaitable[str]]
 
@@ -26,7 +26,7 @@ _EXCHANGE_URL = "https://auth.openai.com/oauth/token"
 async def open_token(
     settings: ModelSettings, options: OpenAIOptions
 ) -> AsyncIterator[Token | None]:
-    """Open the source of tokens that *options* ask for; None where a key does."""
+    """Open the source of tokens that *options* name; None where a key is used."""
     if options.entra:
         async with open_entra_token(settings, options.entra_scope) as token:
             yield token
@@ -38,7 +38,7 @@ async def open_token(
 
 @asynccontextmanager
 async def open_entra_token(settings: ModelSettings, scope: str) -> AsyncIterator[Token]:
-    """Open azure-identity's DefaultAzureCredential, which looks for an identity where it likes."""
+    """Open azure-identity's DefaultAzureCredential, which tries several sources in turn."""
     try:
         identity = import_module("azure.identity.aio")
         exceptions = import_module("azure.core.exceptions")
@@ -46,7 +46,7 @@ async def open_entra_token(settings: ModelSettings, scope: str) -> AsyncIterator
         raise SettingsInvalid(
             "options.entra needs the azure-identity package: pip install azure-identity"
         ) from error
-    # It writes a page to stderr where our one line says the same.
+    # It logs a page to stderr for what our error says in one line.
     logging.getLogger("azure.identity").setLevel(logging.ERROR)
     async with identity.DefaultAzureCredential() as credential:
         yield _translated(
@@ -60,9 +60,9 @@ async def open_entra_token(settings: ModelSettings, scope: str) -> AsyncIterator
 def workload_token(
     settings: ModelSettings, workload: WorkloadIdentity, *, exchange_url: str = _EXCHANGE_URL
 ) -> Token:
-    """Return a source of tokens that the machine's own identity is exchanged for.
+    """Return a source of tokens for which the identity of this machine is exchanged.
 
-    The client could do this itself, but then it would repeat a call that answered 401.
+    The SDK's client could do this itself, but it would then retry a call that was answered 401.
     """
     identity: auth.WorkloadIdentity = {
         "identity_provider_id": workload.identity_provider_id,
@@ -97,7 +97,7 @@ def _translated(
     denied: tuple[type[Exception], ...],
     failed: tuple[type[Exception], ...],
 ) -> Token:
-    """Return *fetch* within the model's timeout and with our errors; *denied* ones come first."""
+    """Return *fetch* with the model's timeout and our errors; *denied* goes before *failed*."""
 
     async def token() -> str:
         try:
@@ -106,7 +106,7 @@ def _translated(
         except TimeoutError as error:
             raise TimedOut(f"{settings.model}: no token within {settings.timeout_s:g} s") from error
         except denied as error:
-            # Unchained, as below: these errors hold requests, and so what was sent as proof.
+            # Unchained, as below: these errors hold requests, and so the credentials.
             raise AccessDenied(
                 f"{settings.model}: no token: {to_excerpt(str(error))}", status=401
             ) from None

@@ -1,1 +1,1 @@
-"""."""
+"""Simulated models: targets, helpers, judges and writers with known behaviour."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from ..settings import Planting
 from ..types import Request
+from .planting import Planting
 
 SLOT = "{query}"
 

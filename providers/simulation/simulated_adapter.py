@@ -1,4 +1,4 @@
-"""Models whose behaviour is known: targets, helpers and judges without weights or a network."""
+"""Adapter for simulated models: targets, helpers, judges and writers with known behaviour."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from zlib import crc32
 import anyio.lowlevel
 import msgspec
 
-from ..settings import ModelSettings, Planting
+from ..base import AdapterReply
+from ..settings import ModelSettings
 from ..types import Request, Response, Usage
+from .planting import Planting, planting_of
 from .simulated_helper import helper_text
 from .simulated_judge import judge_text
 from .simulated_target import planted_claim, planted_rate, target_text
 from .simulated_writer import write_answer
 
-__all__ = ["SimulatedProvider", "answer", "open_simulated", "planted_claim", "planted_rate"]
-
+__all__ = ["SimulatedAdapter", "answer", "open_simulated", "planted_claim", "planted_rate"]
 
 _EMBEDDING_SLOTS = 128
 
 
-class SimulatedProvider:
-    """A model that behaves as its *planting* says; its role is in its name.
+class SimulatedAdapter:
+    """A model that behaves as its *planting* says. The model's name decides its role.
 
-    "sim-helper..." rewrites templates, "sim-judge..." reads responses, "sim-writer..." answers any
+    "sim-helper..." rewrites templates, "sim-judge..." judges responses, "sim-writer..." answers any
     prompt, and any other name is a target.
     """
 
@@ -33,24 +34,24 @@ class SimulatedProvider:
         self._model = model
         self._planting = planting
 
-    async def complete(self, request: Request) -> Response:
-        """Return the one answer that *request* has."""
+    async def send(self, request: Request) -> AdapterReply:
+        """Return the answer to *request*, always the same."""
         await anyio.lowlevel.checkpoint()
-        return answer(request, self._model, self._planting)
+        return AdapterReply(response=answer(request, self._model, self._planting))
 
 
 @asynccontextmanager
 async def open_simulated(
     settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
-) -> AsyncIterator[SimulatedProvider]:
-    """Open a simulated model, which needs none of what the others need."""
-    yield SimulatedProvider(settings.model, settings.planting)
+) -> AsyncIterator[SimulatedAdapter]:
+    """Open a simulated model. It needs neither key nor headers."""
+    yield SimulatedAdapter(settings.model, planting_of(settings))
 
 
 def answer(request: Request, model: str, planting: Planting) -> Response:
-    """Return what *model* says: a pure function of mode, messages and planting.
+    """Return the answer of *model*: a pure function of mode, messages, planting and draw.
 
-    The draw matters only where the temperature is above 0; no other sampling setting does.
+    The draw matters only if the temperature is above 0. No other sampling setting has an effect.
     """
     if model.startswith("sim-helper"):
         text = helper_text(request, model, planting)
@@ -81,7 +82,7 @@ def writer_text(request: Request, planting: Planting) -> str:
 
 
 def embedding_text(request: Request) -> str:
-    """Return a simulated embedding: how many runs of three characters fall into each slot."""
+    """Return a simulated embedding: counts of character trigrams by hash slot."""
     text = request.messages[-1].content
     slots = [0.0] * _EMBEDDING_SLOTS
     for start in range(len(text) - 2):

@@ -11,9 +11,9 @@ import re
 from collections import Counter
 from typing import TypeVar
 
-from ..settings import Planting
 from ..types import Request
 from .draws import Dice, blocks_of, dice_for
+from .planting import Planting
 
 T = TypeVar("T")
 

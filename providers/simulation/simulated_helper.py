@@ -14,10 +14,10 @@ from math import prod
 
 import msgspec
 
-from ..settings import Planting
 from ..types import Request
 from .draws import SLOT, Dice, blocks_of, contains_any, dice_for, is_chinese, task_of
 from .helper_words import CHINESE, ENGLISH, Words
+from .planting import Planting
 
 MAX_CHARS = 1900
 

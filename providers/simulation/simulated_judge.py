@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ..settings import Planting
 from ..types import Request
 from .draws import (
     VENDOR_NAMES,
@@ -16,6 +15,7 @@ from .draws import (
     sentences_of,
     task_of,
 )
+from .planting import Planting
 from .simulated_grades import compare_text
 
 _LOST = "Please name a task in the first line and give me a response to judge."

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..settings import Planting
 from ..types import Request
 from .draws import Dice, dice_for, is_chinese, names_of, prompt_of
+from .planting import Planting
 
 # A colon and an opening quotation mark end the frame that a template puts around its question.
 _QUESTION_STARTS = ".!?:\n。！？：“「"

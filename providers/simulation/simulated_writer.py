@@ -20,9 +20,8 @@ from itertools import pairwise
 from random import Random
 from typing import Literal, NamedTuple, get_args
 
+from .planting import Relation
 from .writer_words import CHINESE, ENGLISH, WriterWords
-
-Relation = Literal["copy", "paraphrase", "family", "unrelated"]
 
 RELATIONS: tuple[Relation, ...] = get_args(Relation)
 

@@ -12,8 +12,8 @@ def state_lines(pools: Mapping[str, PoolStatistics]) -> list[str]:
     lines = []
     for name, pool in sorted(pools.items()):
         lines += [_line(name, endpoint) for endpoint in pool.endpoints]
-        if pool.parked:
-            lines.append(f"{name}: {pool.parked} waiting for whichever endpoint can send first")
+        if pool.queued:
+            lines.append(f"{name}: {pool.queued} waiting for whichever endpoint can send first")
     return lines
 
 
@@ -33,19 +33,19 @@ def short_facts(pools: Mapping[str, PoolStatistics]) -> list[str]:
     for name, endpoint in endpoints:
         if endpoint.breaker != "closed":
             facts.append(f"{name} {endpoint.breaker}")
-        if endpoint.held_s >= 1:
-            facts.append(f"{name} held {endpoint.held_s:.0f} s")
-    if cuts := sum(endpoint.cuts for _, endpoint in endpoints):
+        if endpoint.cooldown_s >= 1:
+            facts.append(f"{name} held {endpoint.cooldown_s:.0f} s")
+    if cuts := sum(endpoint.decreases for _, endpoint in endpoints):
         facts.append(f"slots cut {cuts} times")
     return facts
 
 
 def _line(pool: str, endpoint: EndpointStatistics) -> str:
-    held = f", held for {endpoint.held_s:.1f} s" if endpoint.held_s else ""
+    held = f", held for {endpoint.cooldown_s:.1f} s" if endpoint.cooldown_s else ""
     return (
         f"{_name(pool, endpoint)}: {endpoint.in_flight} of {endpoint.limit} under way, "
         f"{endpoint.waiting} waiting, {endpoint.rate} in the last minute, {endpoint.sent} sent, "
-        f"{endpoint.failed} failed, {endpoint.cuts} cuts, breaker {endpoint.breaker}{held}"
+        f"{endpoint.failed} failed, {endpoint.decreases} cuts, breaker {endpoint.breaker}{held}"
     )
 
 

@@ -23,7 +23,7 @@ from hydrometer.cache.keys import request_key, with_key
 from hydrometer.cache.store import MemoryStore, Store, StoreInfo
 from hydrometer.providers.base import Provider
 from hydrometer.providers.errors import ServiceFailed
-from hydrometer.providers.limits.rate_window import estimate_usage
+from hydrometer.providers.tokens import estimate_usage
 from hydrometer.providers.types import FinishReason, Request, Response
 
 _REQUEST = make_request()

@@ -25,7 +25,7 @@ provider = "simulated"
 model = "sim-target"
 vendor = "alibaba"
 fact = "I am Sim."
-planting = { rate = 0.3 }
+options = { planting = { rate = 0.3 } }
 [models.helper]
 provider = "simulated"
 model = "sim-helper"
@@ -171,8 +171,12 @@ async def test_two_models_can_be_compared(tmp_path: Path) -> None:
     models = "".join(
         f'[models.{name}]\nprovider = "simulated"\nmodel = "{model}"\n{more}\n'
         for name, model, more in (
-            ("writer", "sim-writer-a", "planting = { family = 1 }"),
-            ("sibling", "sim-writer-b", 'planting = { family = 1, relation = "family" }'),
+            ("writer", "sim-writer-a", "options = { planting = { family = 1 } }"),
+            (
+                "sibling",
+                "sim-writer-b",
+                'options = { planting = { family = 1, relation = "family" } }',
+            ),
             ("judge", "sim-judge", ""),
         )
     )

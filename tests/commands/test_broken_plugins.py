@@ -18,10 +18,11 @@ from fakes import make_request
 from processes import invoke
 
 import hydrometer
-from hydrometer.providers.base import Provider
+from hydrometer.providers.base import AdapterReply
 from hydrometer.providers.errors import RequestRejected
 from hydrometer.providers.quota import Quota
-from hydrometer.providers.settings import ModelSettings, Planting
+from hydrometer.providers.settings import ModelSettings
+from hydrometer.providers.simulation.planting import Planting
 from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Request, Response
 from hydrometer.strategies.base import Choice
@@ -240,15 +241,17 @@ def test_an_estimate_shows_a_mutator_nothing_that_is_no_template(
 # Providers, handed in
 
 
-class Adapter:
+class OddAdapter:
     """Answers as a simulated model does, unless *reply* says otherwise."""
 
-    def __init__(self, reply: Callable[[Request], Any] | None = None) -> None:
+    def __init__(self, reply: Callable[[Request], Any] | None = None, quota: Any = None) -> None:
         self._reply = reply
+        self._quota = quota
 
-    async def complete(self, request: Request) -> Any:
+    async def send(self, request: Request) -> AdapterReply:
         found = self._reply(request) if self._reply else None
-        return found or answer(request, "sim-target", Planting(rate=0.3))
+        response = found or answer(request, "sim-target", Planting(rate=0.3))
+        return AdapterReply(response=response, quota=self._quota)
 
 
 def opener(
@@ -260,10 +263,10 @@ def opener(
     @asynccontextmanager
     async def open_odd(
         settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
-    ) -> AsyncIterator[Provider]:
+    ) -> AsyncIterator[OddAdapter]:
         opening()
         try:
-            yield Adapter(reply)
+            yield OddAdapter(reply)
         finally:
             closing()
 
@@ -290,14 +293,14 @@ async def measure(
 @pytest.mark.parametrize(
     ("plugins", "said"),
     [
-        (opener(raising(KeyError("choices"))), "complete raised KeyError: 'choices'"),
+        (opener(raising(KeyError("choices"))), "send raised KeyError: 'choices'"),
         (opener(opening=raising(ValueError("no region"))), "open raised ValueError: no region"),
         (opener(closing=raising(ValueError("twice"))), "close raised ValueError: twice"),
         (
             opener(lambda _: Response(text=None)),  # type: ignore[arg-type]
-            "complete returned Response(text=None, finish='stop'",
+            "send returned Response(text=None, finish='stop'",
         ),
-        (opener(lambda _: {"text": "hi"}), "complete returned {'text': 'hi'}, not Response(text="),
+        (opener(lambda _: {"text": "hi"}), "send returned {'text': 'hi'}, not Response(text="),
     ],
 )
 async def test_a_provider_at_fault_is_named(
@@ -333,8 +336,8 @@ async def test_what_was_paid_for_before_a_provider_broke_is_not_asked_again(
 
 async def test_closing_neither_hides_nor_swallows_what_went_wrong_inside() -> None:
     class Swallows:
-        async def __aenter__(self) -> Adapter:
-            return Adapter()
+        async def __aenter__(self) -> OddAdapter:
+            return OddAdapter()
 
         async def __aexit__(self, *_: object) -> bool:
             return True
@@ -370,32 +373,47 @@ async def test_a_key_that_a_provider_repeats_is_not_told() -> None:
     )
 
 
-async def test_a_provider_that_tells_quotas_still_does() -> None:
-    class Quoted(Adapter):
-        def __init__(self, quota: Any) -> None:
-            super().__init__()
-            self._quota = quota
+async def test_a_quota_that_a_provider_reports_is_passed_on_or_at_fault() -> None:
+    settings = ModelSettings(provider="odd", model="m")
 
-        async def complete_quoted(self, request: Request) -> tuple[Response, Any]:
-            return await self.complete(request), self._quota
-
-    async def ask(quota: Any) -> object:
+    async def ask(adapter: Any) -> object:
         @asynccontextmanager
         async def open_odd(
             settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
-        ) -> AsyncIterator[Provider]:
-            yield Quoted(quota)
+        ) -> AsyncIterator[Any]:
+            yield adapter
 
         found = hydrometer.Plugins(providers={"odd": open_odd}).providers["odd"]
-        settings = ModelSettings(provider="odd", model="m")
-        async with found(settings, slots=1, api_key="", headers={}) as adapter:
-            assert isinstance(await adapter.complete(make_request()), Response)
-            return (await adapter.complete_quoted(make_request()))[1]  # type: ignore[attr-defined]
+        async with found(settings, slots=1, api_key="", headers={}) as opened:
+            return (await opened.send(make_request())).quota
 
-    assert await ask(Quota()) == Quota()
-    assert await ask(None) is None
-    with pytest.raises(hydrometer.PluginBroken, match="complete_quoted returned 'none left', not"):
-        await ask("none left")
+    assert await ask(OddAdapter(quota=Quota())) == Quota()
+    assert await ask(OddAdapter()) is None
+    with pytest.raises(hydrometer.PluginBroken, match="send returned 'none left', not a Quota"):
+        await ask(OddAdapter(quota="none left"))
+
+
+async def test_a_provider_must_send_and_return_an_adapter_reply() -> None:
+    class Bare:
+        async def send(self, request: Request) -> Response:
+            return answer(request, "sim-target", Planting())
+
+    class Old:
+        async def complete(self, request: Request) -> Response:
+            return answer(request, "sim-target", Planting())
+
+    @asynccontextmanager
+    async def open_odd(
+        settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
+    ) -> AsyncIterator[Any]:
+        yield Bare() if settings.model == "bare" else Old()
+
+    found = hydrometer.Plugins(providers={"odd": open_odd}).providers["odd"]
+    for model, said in (("bare", "send returned Response"), ("old", "send raised AttributeError")):
+        settings = ModelSettings(provider="odd", model=model)
+        async with found(settings, slots=1, api_key="", headers={}) as opened:
+            with pytest.raises(hydrometer.PluginBroken, match=said):
+                await opened.send(make_request())
 
 
 async def test_an_error_that_a_provider_may_raise_is_a_failed_call(tmp_path: Path) -> None:

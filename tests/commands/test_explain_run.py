@@ -10,13 +10,14 @@ from pathlib import Path
 
 import anyio
 import pytest
-from fakes import FunctionProvider
+from fakes import AdapterOf, FunctionProvider
 from processes import invoke
 
 import hydrometer
 from hydrometer.engine.ice.ice_events import Answer, Probed
 from hydrometer.providers.errors import RequestRejected
-from hydrometer.providers.settings import ModelSettings, Planting
+from hydrometer.providers.settings import ModelSettings
+from hydrometer.providers.simulation.planting import Planting
 from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Request, Response
 
@@ -48,14 +49,14 @@ class Choosy:
     @asynccontextmanager
     async def open(
         self, settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
-    ) -> AsyncIterator[FunctionProvider]:
+    ) -> AsyncIterator[AdapterOf]:
         def reply(request: Request) -> Response | Exception:
             self._asked += 1
             if self._asked == self._rejects:
                 return RequestRejected("content filter", status=400)
             return answer(request, settings.model, Planting(rate=0.3))
 
-        yield FunctionProvider(reply)
+        yield AdapterOf(FunctionProvider(reply))
 
 
 async def measure(folder: Path, provider: Choosy) -> Path:

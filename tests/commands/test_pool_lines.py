@@ -4,10 +4,10 @@ from hydrometer.providers.statistics import EndpointStatistics, PoolStatistics
 from hydrometer.report.terminal.pool_text import short_facts, state_lines
 
 EAST = EndpointStatistics(
-    name="east", sent=40, in_flight=3, waiting=2, failed=5, limit=8, cuts=1, rate=30
+    name="east", sent=40, in_flight=3, waiting=2, failed=5, limit=8, decreases=1, rate=30
 )
-WEST = EndpointStatistics(name="west", sent=9, limit=8, rate=9, held_s=4.0, breaker="open")
-POOLS = {"qwen": PoolStatistics(endpoints=(EAST, WEST), parked=1)}
+WEST = EndpointStatistics(name="west", sent=9, limit=8, rate=9, cooldown_s=4.0, breaker="open")
+POOLS = {"qwen": PoolStatistics(endpoints=(EAST, WEST), queued=1)}
 
 
 def test_the_live_line_tells_the_load_and_what_is_not_as_it_should_be() -> None:

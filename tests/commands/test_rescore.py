@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from fakes import FunctionProvider
+from fakes import AdapterOf, FunctionProvider
 from processes import command, environment, invoke, simulator
 
 from hydrometer.commands.measure import MeasureJob, run_measure
@@ -31,7 +31,8 @@ from hydrometer.engine.setup.loading import load_texts
 from hydrometer.engine.setup.plan import IcePlan
 from hydrometer.engine.setup.planning import build_ice_plan
 from hydrometer.providers.errors import AccessDenied, RequestRejected
-from hydrometer.providers.settings import ModelSettings, Planting
+from hydrometer.providers.settings import ModelSettings
+from hydrometer.providers.simulation.planting import Planting
 from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Request, Response
 from hydrometer.report.tables.formats import to_json
@@ -508,7 +509,7 @@ class Counting:
     @asynccontextmanager
     async def open(
         self, settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
-    ) -> AsyncIterator[FunctionProvider]:
+    ) -> AsyncIterator[AdapterOf]:
         sent = self.sent.setdefault(settings.model, [])
 
         def reply(request: Request) -> Response | Exception:
@@ -516,7 +517,7 @@ class Counting:
             special = self._judged(request) if self._judged else None
             return special or answer(request, settings.model, Planting(rate=0.4))
 
-        yield FunctionProvider(reply)
+        yield AdapterOf(FunctionProvider(reply))
 
     @property
     def plugins(self) -> Plugins:

@@ -27,7 +27,7 @@ MODEL = """
 [models.{name}]
 provider = "simulated"
 model = "sim-writer-{name}"
-planting = {{ seed = {seed}, family = 1, relation = "{relation}" }}
+options = {{ planting = {{ seed = {seed}, family = 1, relation = "{relation}" }} }}
 sampling = {{ temperature = 0.7 }}
 """
 WRITERS = MODEL.format(name="origin", seed=0, relation="copy") + "".join(
@@ -39,7 +39,7 @@ JUDGES = "".join(
 [models.{name}]
 provider = "simulated"
 model = "sim-judge-{name}"
-planting = {{ error = {error} }}
+options = {{ planting = {{ error = {error} }} }}
 sampling = {{ temperature = 0.5 }}
 """
     for name, error in (("judge", 0.05), ("other", 0.1))

@@ -19,7 +19,7 @@ WRITER = """
 [models.{name}]
 provider = "simulated"
 model = "sim-writer-{name}"
-planting = {{ seed = {seed}, family = 1, relation = "{relation}" }}
+options = {{ planting = {{ seed = {seed}, family = 1, relation = "{relation}" }} }}
 sampling = {{ temperature = 0.7 }}
 """
 MODELS = "".join(
@@ -40,7 +40,7 @@ seed = 7
 [models.judge]
 provider = "simulated"
 model = "sim-judge"
-planting = {{ error = 0.05 }}
+options = {{ planting = {{ error = 0.05 }} }}
 [rse]
 targets = ["reworded", "sibling", "far"]
 reference = "origin"

@@ -31,7 +31,7 @@ from hydrometer.engine.setup.plan import IcePlan, Imported, PlannedJudge, Planne
 from hydrometer.engine.setup.registry import StrategyRegistry
 from hydrometer.providers.base import Provider
 from hydrometer.providers.errors import AccessDenied, RequestRejected
-from hydrometer.providers.settings import Planting
+from hydrometer.providers.simulation.planting import Planting
 from hydrometer.providers.simulation.simulated_adapter import answer as simulate
 from hydrometer.providers.types import FinishReason, Request, Response
 from hydrometer.strategies.types import Unparsed, Verdict

@@ -26,7 +26,7 @@ MODELS = """
 [models.{name}]
 provider = "simulated"
 model = "sim-writer-{name}"
-planting = {{ family = 1 }}
+options = {{ planting = {{ family = 1 }} }}
 sampling = {{ temperature = 0.7 }}
 """
 NAMES = ("one", "two", "three", "judge")
@@ -233,7 +233,7 @@ def test_one_model_under_two_names_is_not_compared_with_itself() -> None:
     )
     # At another temperature, or of another revision, it is another question.
     cooler = twin.replace("0.7", "0.1")
-    later = twin.replace("planting", 'revision = "b"\nplanting')
+    later = twin.replace("options", 'revision = "b"\noptions')
     assert len(plans('reference = "twin"', models=HEAD + cooler)) == 1
     assert len(plans('reference = "twin"', models=HEAD + later)) == 1
 

@@ -21,7 +21,7 @@ from hydrometer.engine.ice.ice_events import CallFailed, Event, Finished, Probed
 from hydrometer.engine.setup.models import Role
 from hydrometer.engine.setup.plan import IcePlan
 from hydrometer.providers.errors import AccessDenied, RequestRejected
-from hydrometer.providers.settings import Planting
+from hydrometer.providers.simulation.planting import Planting
 from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Request, Response
 

@@ -44,7 +44,7 @@ from hydrometer.engine.setup.models import Role
 from hydrometer.engine.setup.plan import RsePlan, plan_digest
 from hydrometer.providers.base import Provider
 from hydrometer.providers.errors import RequestRejected
-from hydrometer.providers.settings import Planting
+from hydrometer.providers.simulation.planting import Planting
 from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Request, Response, TokenLogprob
 from hydrometer.scoring.prompt_values import read_gradings

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import msgspec
 
-from hydrometer.providers.base import Provider
+from hydrometer.providers.base import Adapter, AdapterReply
 from hydrometer.providers.errors import SettingsInvalid
 from hydrometer.providers.settings import ModelSettings
 from hydrometer.providers.types import Request, Response
@@ -38,16 +38,17 @@ class Parrot:
         self._saying = saying
         self._whisper = whisper
 
-    async def complete(self, request: Request) -> Response:
+    async def send(self, request: Request) -> AdapterReply:
         """Answer from the last message alone."""
         asked = request.messages[-1].content
-        return Response(text=self._whisper if "aside" in asked else self._saying)
+        text = self._whisper if "aside" in asked else self._saying
+        return AdapterReply(response=Response(text=text))
 
 
 @asynccontextmanager
 async def open_parrot(
     settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
-) -> AsyncIterator[Provider]:
+) -> AsyncIterator[Adapter]:
     """``provider = "parrot"``, with ``options = { saying = "...", whisper = "..." }``."""
     saying, whisper = settings.options.get("saying"), settings.options.get("whisper")
     if not isinstance(saying, str) or not isinstance(whisper, str):

@@ -22,7 +22,7 @@ def test_refusal_halves_it() -> None:
         limits.append(concurrency.limit)
 
     assert limits == [32, 16, 8, 4, 2, 1, 1, 1]
-    assert concurrency.cuts == 8
+    assert concurrency.decreases == 8
 
 
 def test_round_of_calls_cuts_once() -> None:

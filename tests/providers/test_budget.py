@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from fakes import FakeClock, GatedProvider, ListObserver, ScriptedProvider, make_request
+from fakes import AdapterOf, FakeClock, GatedProvider, ListObserver, ScriptedProvider, make_request
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -187,7 +187,9 @@ async def spend_all(limited: Limited, *, tasks: int, reached: list[str]) -> None
 
 async def test_budget_of_calls_sends_exactly_as_many() -> None:
     inner, reached = Priced(), list[str]()
-    limited = Limited(inner, slots=16, clock=FakeClock(), pool="x", budget=Budget(calls=500))
+    limited = Limited(
+        AdapterOf(inner), slots=16, clock=FakeClock(), pool="x", budget=Budget(calls=500)
+    )
 
     await spend_all(limited, tasks=24, reached=reached)
 
@@ -200,7 +202,9 @@ async def test_budget_of_money_is_used_up_and_not_exceeded() -> None:
     inner, reached = Priced(), list[str]()
     budget = Budget(cost_usd=1.0)
     price = Price(input_per_mtok=0.0, output_per_mtok=1e6 / 6400)  # 100 calls of 64 tokens
-    limited = Limited(inner, slots=16, clock=FakeClock(), pool="x", price=price, budget=budget)
+    limited = Limited(
+        AdapterOf(inner), slots=16, clock=FakeClock(), pool="x", price=price, budget=budget
+    )
 
     await spend_all(limited, tasks=24, reached=reached)
 
@@ -234,16 +238,15 @@ async def spent_by(error: ProviderError, budget: Budget) -> Spent:
     """Return what one attempt that ends in *error* counts as; it may need 68 tokens."""
     observer = ListObserver()
     limited = Limited(
-        ScriptedProvider(error),
+        AdapterOf(ScriptedProvider(error)),
         slots=1,
         clock=FakeClock(),
         pool="x",
         price=Price(output_per_mtok=1e6),
         budget=budget,
-        observer=observer,
     )
     with pytest.raises(type(error)):
-        await limited.complete(make_request())
+        await limited.watched_by(observer).complete(make_request())
     spent, (attempt,) = budget.spent(), observer.attempts
     assert (attempt.input_tokens, attempt.output_tokens, attempt.cost_usd) == (
         *(spent.input_tokens, spent.output_tokens, spent.cost_usd),
@@ -293,7 +296,7 @@ async def test_budget_of_tokens_holds_where_every_reply_is_paid_for_and_none_can
             raise error
 
     inner, budget, reached = Bills(), Budget(tokens=2000), list[str]()
-    limited = Limited(inner, slots=8, clock=FakeClock(), pool="x", budget=budget)
+    limited = Limited(AdapterOf(inner), slots=8, clock=FakeClock(), pool="x", budget=budget)
 
     async def work() -> None:
         while not reached:
@@ -316,7 +319,7 @@ async def test_budget_of_tokens_holds_where_every_reply_is_paid_for_and_none_can
 async def test_call_waits_for_those_under_way_when_only_they_are_in_its_way() -> None:
     inner = GatedProvider(Response(text="x", usage=Usage(input_tokens=1, output_tokens=1)))
     limited = Limited(
-        inner, slots=8, clock=FakeClock(), pool="x", budget=Budget(tokens=100)
+        AdapterOf(inner), slots=8, clock=FakeClock(), pool="x", budget=Budget(tokens=100)
     )  # each may use 68
 
     async with anyio.create_task_group() as group:

@@ -19,7 +19,7 @@ from anyio.abc import SocketAttribute, SocketStream
 from fakes import ListObserver
 from msgspec.structs import replace
 
-from hydrometer.providers.base import OpenProvider, Provider
+from hydrometer.providers.base import Adapter, OpenAdapter, Provider
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.errors import (
     AccessDenied,
@@ -47,7 +47,7 @@ PROXY_SECRET = "Planted-Proxy-Secret"
 PROMPT = "Who made you? 谁创造了你？"
 
 
-ADAPTERS: Mapping[str, OpenProvider] = {"http": open_http, "openai": open_openai}
+ADAPTERS: Mapping[str, OpenAdapter] = {"http": open_http, "openai": open_openai}
 
 
 class Server:
@@ -73,7 +73,7 @@ def server(hostile_url: str) -> Server:
 
 
 @pytest.fixture(params=sorted(ADAPTERS))
-def adapter(request: pytest.FixtureRequest) -> OpenProvider:
+def adapter(request: pytest.FixtureRequest) -> OpenAdapter:
     return ADAPTERS[request.param]
 
 
@@ -88,19 +88,19 @@ def ask(*, mode: Mode = "chat", sampling: Sampling | None = None) -> Request:
 
 @asynccontextmanager
 async def opened(
-    adapter: OpenProvider, url: str, model: str, *, timeout_s: float = 20.0, api_key: str = KEY
-) -> AsyncIterator[Provider]:
+    adapter: OpenAdapter, url: str, model: str, *, timeout_s: float = 20.0, api_key: str = KEY
+) -> AsyncIterator[Adapter]:
     settings = ModelSettings(provider="http", model=model, base_url=url, timeout_s=timeout_s)
     async with adapter(settings, slots=2, api_key=api_key, headers={"X-Team": "audit"}) as provider:
         yield provider
 
 
 async def failure(
-    adapter: OpenProvider, url: str, model: str, *, timeout_s: float = 20.0
+    adapter: OpenAdapter, url: str, model: str, *, timeout_s: float = 20.0
 ) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
         async with opened(adapter, url, model, timeout_s=timeout_s) as provider:
-            await provider.complete(ask())
+            await provider.send(ask())
     assert KEY not in f"{caught.value!r} {vars(caught.value)}"
     return caught.value
 
@@ -172,39 +172,39 @@ CUT: Mapping[str, str] = {
     "cut-in-head": "connection failed: Server disconnected",
     "cut-in-body": "connection failed: Response payload is not completed",
     "cut-in-chunks": "connection failed: Response payload is not completed",
-    "bad-gzip": "connection failed: the body is not what its headers say",
+    "bad-gzip": "connection failed: the body does not match its headers",
     "not-http": "no proper HTTP reply: Bad status line",
     "short-length": "no proper HTTP reply: Bad status line",
 }
 
 
 @pytest.mark.parametrize("model", sorted(ANSWERS))
-async def test_answer_is_read(server: Server, adapter: OpenProvider, model: str) -> None:
+async def test_answer_is_read(server: Server, adapter: OpenAdapter, model: str) -> None:
     async with opened(adapter, server.url, model) as provider:
-        response = await provider.complete(ask())
+        response = (await provider.send(ask())).response
 
     assert response == ANSWERS[model]
 
 
 async def test_completion_mode_sends_a_prompt_and_reads_its_text(
-    server: Server, adapter: OpenProvider
+    server: Server, adapter: OpenAdapter
 ) -> None:
     async with opened(adapter, server.url, "completion") as provider:
-        response = await provider.complete(ask(mode="completion"))
+        response = (await provider.send(ask(mode="completion"))).response
 
     assert response == replace(HI, text=" hi", fingerprint="")
 
 
 async def heard(
-    adapter: OpenProvider, server: Server, request: Request, api_key: str = KEY
+    adapter: OpenAdapter, server: Server, request: Request, api_key: str = KEY
 ) -> dict[str, Any]:
     async with opened(adapter, server.url, "echo", api_key=api_key) as provider:
-        response = await provider.complete(request)
+        response = (await provider.send(request)).response
     told: dict[str, Any] = json.loads(response.text)
     return told
 
 
-async def test_request_is_sent_as_it_is(server: Server, adapter: OpenProvider) -> None:
+async def test_request_is_sent_as_it_is(server: Server, adapter: OpenAdapter) -> None:
     told = await heard(adapter, server, ask())
 
     assert told["path"] == "/v1/chat/completions"
@@ -220,49 +220,49 @@ async def test_request_is_sent_as_it_is(server: Server, adapter: OpenProvider) -
 
 
 async def test_completion_request_goes_to_its_own_path(
-    server: Server, adapter: OpenProvider
+    server: Server, adapter: OpenAdapter
 ) -> None:
     request = ask(mode="completion", sampling=Sampling(stop=("\n",)))
 
     # The echo answers in the form of a chat, so the request is read from what the reply lacks.
     async with opened(adapter, server.url, "echo") as provider:
         with pytest.raises(ReplyMalformed, match="missing required field `text`"):
-            await provider.complete(request)
+            await provider.send(request)
 
 
-async def test_address_may_end_in_a_slash(server: Server, adapter: OpenProvider) -> None:
+async def test_address_may_end_in_a_slash(server: Server, adapter: OpenAdapter) -> None:
     async with opened(adapter, f"{server.url}/", "echo") as provider:
-        response = await provider.complete(ask())
+        response = (await provider.send(ask())).response
 
     assert json.loads(response.text)["path"] == "/v1/chat/completions"
 
 
-async def test_cookies_are_not_kept(server: Server, adapter: OpenProvider) -> None:
+async def test_cookies_are_not_kept(server: Server, adapter: OpenAdapter) -> None:
     # A jar takes no cookies from an address without a name, so that would prove nothing.
     async with opened(adapter, server.url.replace("127.0.0.1", "localhost"), "echo") as provider:
-        await provider.complete(ask())
-        response = await provider.complete(ask())
+        await provider.send(ask())
+        response = (await provider.send(ask())).response
 
     assert "cookie" not in json.loads(response.text)["headers"]
 
 
-async def test_every_slot_has_a_connection(server: Server, adapter: OpenProvider) -> None:
+async def test_every_slot_has_a_connection(server: Server, adapter: OpenAdapter) -> None:
     async with (
         opened(adapter, server.url, "pair", timeout_s=5.0) as provider,
         anyio.create_task_group() as group,
     ):
-        group.start_soon(provider.complete, ask())
-        group.start_soon(provider.complete, ask())
+        group.start_soon(provider.send, ask())
+        group.start_soon(provider.send, ask())
 
 
 async def test_proxy_of_the_environment_is_used(
-    server: Server, adapter: OpenProvider, monkeypatch: pytest.MonkeyPatch
+    server: Server, adapter: OpenAdapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
     monkeypatch.delenv("no_proxy", raising=False)
 
     async with opened(adapter, "http://model.test/v1", "echo") as provider:
-        response = await provider.complete(ask())
+        response = (await provider.send(ask())).response
 
     assert json.loads(response.text)["path"] == "http://model.test/v1/chat/completions"
 
@@ -270,7 +270,7 @@ async def test_proxy_of_the_environment_is_used(
 @pytest.mark.parametrize("key", ["", KEY])
 async def test_a_proxy_gets_its_password_and_nobody_gets_one_of_netrc(
     server: Server,
-    adapter: OpenProvider,
+    adapter: OpenAdapter,
     key: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -284,7 +284,7 @@ async def test_a_proxy_gets_its_password_and_nobody_gets_one_of_netrc(
     monkeypatch.delenv("no_proxy", raising=False)
 
     async with opened(adapter, "http://model.test/v1", "echo", api_key=key) as provider:
-        headers = json.loads((await provider.complete(ask())).text)["headers"]
+        headers = json.loads((await provider.send(ask())).response.text)["headers"]
 
     assert headers.get("authorization") == (f"Bearer {key}" if key else None)
     assert b64decode(headers["proxy-authorization"].removeprefix("Basic ")) == (
@@ -293,7 +293,7 @@ async def test_a_proxy_gets_its_password_and_nobody_gets_one_of_netrc(
 
 
 async def test_a_proxy_that_opens_a_tunnel_is_not_shown_the_key(
-    adapter: OpenProvider, monkeypatch: pytest.MonkeyPatch
+    adapter: OpenAdapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heads: list[str] = []
 
@@ -321,7 +321,7 @@ async def test_a_proxy_that_opens_a_tunnel_is_not_shown_the_key(
 
 
 async def test_a_proxy_that_cannot_be_used_is_a_setting(
-    adapter: OpenProvider, monkeypatch: pytest.MonkeyPatch
+    adapter: OpenAdapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", f"socks5://puser:{PROXY_SECRET}@127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
@@ -338,7 +338,7 @@ async def test_a_proxy_that_cannot_be_used_is_a_setting(
     [({}, "the host of base_url"), ({"http_proxy": "proxy.test:1"}, "the proxy in http_proxy")],
 )
 async def test_a_name_that_nobody_knows_is_told_with_the_setting_that_holds_it(
-    adapter: OpenProvider,
+    adapter: OpenAdapter,
     monkeypatch: pytest.MonkeyPatch,
     environ: dict[str, str],
     where: str,
@@ -359,24 +359,22 @@ async def test_a_name_that_nobody_knows_is_told_with_the_setting_that_holds_it(
 
 
 async def test_loopback_needs_no_proxy(
-    server: Server, adapter: OpenProvider, monkeypatch: pytest.MonkeyPatch
+    server: Server, adapter: OpenAdapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://proxy.invalid:1")
 
     async with opened(adapter, server.url, "ok") as provider:
-        assert await provider.complete(ask()) == HI
+        assert (await provider.send(ask())).response == HI
 
 
-async def test_no_authorization_is_sent_without_a_key(
-    server: Server, adapter: OpenProvider
-) -> None:
+async def test_no_authorization_is_sent_without_a_key(server: Server, adapter: OpenAdapter) -> None:
     told = await heard(adapter, server, ask(), api_key="")
 
     assert "authorization" not in told["headers"]
 
 
 @pytest.mark.parametrize("model", DENIED)
-async def test_access_is_denied(server: Server, adapter: OpenProvider, model: str) -> None:
+async def test_access_is_denied(server: Server, adapter: OpenAdapter, model: str) -> None:
     error = await failure(adapter, server.url, model)
 
     status = int(model[-3:])
@@ -386,7 +384,7 @@ async def test_access_is_denied(server: Server, adapter: OpenProvider, model: st
 
 
 @pytest.mark.parametrize("model", REDIRECTED)
-async def test_redirect_is_not_followed(server: Server, adapter: OpenProvider, model: str) -> None:
+async def test_redirect_is_not_followed(server: Server, adapter: OpenAdapter, model: str) -> None:
     error = await failure(adapter, server.url, model)
 
     assert isinstance(error, AccessDenied)
@@ -397,7 +395,7 @@ async def test_redirect_is_not_followed(server: Server, adapter: OpenProvider, m
 
 
 @pytest.mark.parametrize("model", REJECTED)
-async def test_request_is_rejected(server: Server, adapter: OpenProvider, model: str) -> None:
+async def test_request_is_rejected(server: Server, adapter: OpenAdapter, model: str) -> None:
     error = await failure(adapter, server.url, model)
 
     status = int(model[-3:])
@@ -407,7 +405,7 @@ async def test_request_is_rejected(server: Server, adapter: OpenProvider, model:
 
 
 @pytest.mark.parametrize("model", FAILED)
-async def test_service_fails(server: Server, adapter: OpenProvider, model: str) -> None:
+async def test_service_fails(server: Server, adapter: OpenAdapter, model: str) -> None:
     error = await failure(adapter, server.url, model)
 
     status = int(model[-3:])
@@ -418,7 +416,7 @@ async def test_service_fails(server: Server, adapter: OpenProvider, model: str) 
 
 @pytest.mark.parametrize("model", sorted(LIMITED))
 async def test_rate_limit_says_how_long_to_wait(
-    server: Server, adapter: OpenProvider, model: str
+    server: Server, adapter: OpenAdapter, model: str
 ) -> None:
     error = await failure(adapter, server.url, model)
 
@@ -427,7 +425,7 @@ async def test_rate_limit_says_how_long_to_wait(
     assert str(error) == f"{model} answered 429"
 
 
-async def test_rate_limit_can_name_a_date(server: Server, adapter: OpenProvider) -> None:
+async def test_rate_limit_can_name_a_date(server: Server, adapter: OpenAdapter) -> None:
     error = await failure(adapter, server.url, "limited-date")
 
     assert isinstance(error, RateLimited)
@@ -436,7 +434,7 @@ async def test_rate_limit_can_name_a_date(server: Server, adapter: OpenProvider)
 
 
 async def test_request_timeout_of_the_server_is_a_timeout(
-    server: Server, adapter: OpenProvider
+    server: Server, adapter: OpenAdapter
 ) -> None:
     error = await failure(adapter, server.url, "status-408")
 
@@ -446,7 +444,7 @@ async def test_request_timeout_of_the_server_is_a_timeout(
 
 @pytest.mark.parametrize("model", ["status-408", "status-409", "status-500", "limited-again"])
 async def test_call_that_fails_is_sent_once(
-    server: Server, adapter: OpenProvider, model: str
+    server: Server, adapter: OpenAdapter, model: str
 ) -> None:
     before = server.calls(model)
 
@@ -456,7 +454,7 @@ async def test_call_that_fails_is_sent_once(
 
 
 @pytest.mark.parametrize("model", sorted(MALFORMED))
-async def test_reply_is_malformed(server: Server, adapter: OpenProvider, model: str) -> None:
+async def test_reply_is_malformed(server: Server, adapter: OpenAdapter, model: str) -> None:
     error = await failure(adapter, server.url, model)
 
     assert isinstance(error, ReplyMalformed)
@@ -464,7 +462,7 @@ async def test_reply_is_malformed(server: Server, adapter: OpenProvider, model: 
 
 
 @pytest.mark.parametrize("model", sorted(UNUSABLE))
-async def test_reply_is_unusable(server: Server, adapter: OpenProvider, model: str) -> None:
+async def test_reply_is_unusable(server: Server, adapter: OpenAdapter, model: str) -> None:
     error = await failure(adapter, server.url, model)
 
     assert isinstance(error, ReplyUnusable)
@@ -472,7 +470,7 @@ async def test_reply_is_unusable(server: Server, adapter: OpenProvider, model: s
 
 
 @pytest.mark.parametrize("model", sorted(CUT))
-async def test_connection_is_cut(server: Server, adapter: OpenProvider, model: str) -> None:
+async def test_connection_is_cut(server: Server, adapter: OpenAdapter, model: str) -> None:
     error = await failure(adapter, server.url, model)
 
     assert isinstance(error, ConnectionFailed)
@@ -480,14 +478,14 @@ async def test_connection_is_cut(server: Server, adapter: OpenProvider, model: s
 
 
 @pytest.mark.parametrize("model", ["slow-head", "slow-body"])
-async def test_slow_reply_times_out(server: Server, adapter: OpenProvider, model: str) -> None:
+async def test_slow_reply_times_out(server: Server, adapter: OpenAdapter, model: str) -> None:
     error = await failure(adapter, server.url, model, timeout_s=0.2)
 
     assert isinstance(error, TimedOut)
     assert str(error) == f"{model}: no complete reply within 0.2 s"
 
 
-async def test_connection_is_refused(adapter: OpenProvider) -> None:
+async def test_connection_is_refused(adapter: OpenAdapter) -> None:
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         port = unheard.getsockname()[1]
@@ -505,7 +503,7 @@ async def test_connection_is_refused(adapter: OpenProvider) -> None:
         ("http://host:port/v1", "Port could not be cast to integer value as 'port'"),
     ],
 )
-async def test_address_that_is_none_is_a_setting(adapter: OpenProvider, url: str, why: str) -> None:
+async def test_address_that_is_none_is_a_setting(adapter: OpenAdapter, url: str, why: str) -> None:
     error = await failure(adapter, url, "ok")
 
     assert isinstance(error, SettingsInvalid)
@@ -514,7 +512,7 @@ async def test_address_that_is_none_is_a_setting(adapter: OpenProvider, url: str
 
 @pytest.mark.parametrize("model", ["big", "big-chunked", "big-error", "bomb"])
 async def test_memory_is_bounded_whatever_is_sent(
-    server: Server, adapter: OpenProvider, model: str
+    server: Server, adapter: OpenAdapter, model: str
 ) -> None:
     tracemalloc.start()
     try:
@@ -527,7 +525,7 @@ async def test_memory_is_bounded_whatever_is_sent(
 
 
 async def test_key_that_the_endpoint_repeats_is_masked(
-    server: Server, adapter: OpenProvider
+    server: Server, adapter: OpenAdapter
 ) -> None:
     error = await failure(adapter, server.url, "leak")
 
@@ -535,20 +533,20 @@ async def test_key_that_the_endpoint_repeats_is_masked(
 
 
 async def test_cancelled_call_ends_at_once_and_the_next_one_works(
-    server: Server, adapter: OpenProvider
+    server: Server, adapter: OpenAdapter
 ) -> None:
     async with opened(adapter, server.url, "slow-body") as provider:
         with anyio.move_on_after(0.05) as scope:
-            await provider.complete(ask())
+            await provider.send(ask())
         with anyio.move_on_after(0.05) as again:
-            await provider.complete(ask())
+            await provider.send(ask())
 
     assert scope.cancelled_caught
     assert again.cancelled_caught
 
 
 async def test_paid_answer_outlives_its_cancelled_task(
-    server: Server, adapter: OpenProvider
+    server: Server, adapter: OpenAdapter
 ) -> None:
     kept: list[Response] = []
 
@@ -565,13 +563,13 @@ async def test_paid_answer_outlives_its_cancelled_task(
     assert kept == [HI]
 
 
-async def test_abandoned_call_ends_at_once(server: Server, adapter: OpenProvider) -> None:
+async def test_abandoned_call_ends_at_once(server: Server, adapter: OpenAdapter) -> None:
     observer = ListObserver()
 
     async with opened(adapter, server.url, "slow-body") as provider:
-        limited = Limited(provider, slots=1, clock=SystemClock(), pool="slow", observer=observer)
+        limited = Limited(provider, slots=1, clock=SystemClock(), pool="slow")
         async with anyio.create_task_group() as group:
-            group.start_soon(limited.complete, ask())
+            group.start_soon(limited.watched_by(observer).complete, ask())
             await anyio.wait_all_tasks_blocked()
             group.cancel_scope.cancel()
             limited.abandon()
@@ -579,10 +577,10 @@ async def test_abandoned_call_ends_at_once(server: Server, adapter: OpenProvider
     assert [attempt.error for attempt in observer.attempts] == ["CancelledError"]
 
 
-def test_adapter_closes_with_its_loop(server: Server, adapter: OpenProvider) -> None:
+def test_adapter_closes_with_its_loop(server: Server, adapter: OpenAdapter) -> None:
     async def once() -> Response:
         async with opened(adapter, server.url, "ok") as provider:
-            return await provider.complete(ask())
+            return (await provider.send(ask())).response
 
     answers = [anyio.run(once), anyio.run(once)]
     gc.collect()  # what was left open would warn, and warnings are errors
@@ -590,6 +588,6 @@ def test_adapter_closes_with_its_loop(server: Server, adapter: OpenProvider) -> 
     assert answers == [HI, HI]
 
 
-async def test_provider_shows_no_key(server: Server, adapter: OpenProvider) -> None:
+async def test_provider_shows_no_key(server: Server, adapter: OpenAdapter) -> None:
     async with opened(adapter, server.url, "ok") as provider:
         assert KEY not in repr(provider)

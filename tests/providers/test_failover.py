@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import anyio
 import pytest
 from fakes import (
+    AdapterOf,
     FakeClock,
     FunctionProvider,
     GatedProvider,
@@ -69,7 +70,7 @@ def failover(
     endpoints = [
         Endpoint(
             name,
-            Limited(provider, slots=slots, clock=clock, pool="x", endpoint=name),
+            Limited(AdapterOf(provider), slots=slots, clock=clock, pool="x", endpoint=name),
             Breaker(failures=failures, open_s=5.0, longest_open_s=40.0),
         )
         for name, provider in zip("abc", providers, strict=False)
@@ -251,7 +252,7 @@ def test_when_all_are_open_calls_wait_for_the_first_that_may_be_back() -> None:
             for draw in range(3, 6):
                 group.start_soon(in_the_end, door, draw)
             await anyio.sleep(1.0)
-            assert door.statistics().parked == 3
+            assert door.statistics().queued == 3
             assert door.statistics().waiting == 3
 
     async def in_the_end(door: Failover, draw: int) -> None:
@@ -314,10 +315,10 @@ async def test_who_is_cancelled_while_all_are_open_leaves_nothing_behind() -> No
         for _ in range(3):
             group.start_soon(door.complete, make_request())
         await anyio.wait_all_tasks_blocked()
-        parked = door.statistics().parked
+        parked = door.statistics().queued
         group.cancel_scope.cancel()
 
-    assert (parked, door.statistics().parked) == (3, 0)
+    assert (parked, door.statistics().queued) == (3, 0)
     assert dead.requests == []
 
 
@@ -401,12 +402,12 @@ async def open_both(
                 clock=SystemClock(),
                 pool="x",
                 endpoint=name,
-                observer=observer,
             )
             breaker = Breaker(failures=3, open_s=0.1, longest_open_s=0.2)
             endpoints.append(Endpoint(name, limited, breaker))
         door = Failover(endpoints, clock=SystemClock())
-        yield Retrying(door, attempts=4, clock=SystemClock(), pool="x"), door
+        view = door.watched_by(observer)
+        yield Retrying(view, attempts=4, clock=SystemClock(), pool="x"), door
 
 
 class News:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import anyio
 import pytest
 from fakes import (
+    AdapterOf,
     FakeClock,
     GatedProvider,
     ListObserver,
@@ -65,7 +66,7 @@ def counts(limited: Limited) -> tuple[int, int, int, int]:
 
 async def test_no_more_attempts_run_than_there_are_slots() -> None:
     inner = GatedProvider(make_response())
-    limited = Limited(inner, slots=2, clock=FakeClock(), pool="qwen")
+    limited = Limited(AdapterOf(inner), slots=2, clock=FakeClock(), pool="qwen")
 
     async with anyio.create_task_group() as group:
         for _ in range(5):
@@ -80,7 +81,7 @@ async def test_no_more_attempts_run_than_there_are_slots() -> None:
 
 async def test_failed_attempt_gives_its_slot_back() -> None:
     inner = ScriptedProvider(ServiceFailed("down", status=500), make_response())
-    limited = Limited(inner, slots=1, clock=FakeClock(), pool="qwen")
+    limited = Limited(AdapterOf(inner), slots=1, clock=FakeClock(), pool="qwen")
 
     with pytest.raises(ServiceFailed):
         await limited.complete(make_request())
@@ -93,17 +94,17 @@ async def test_observer_is_told_what_an_attempt_took_and_cost() -> None:
     clock = FakeClock()
     observer = ListObserver()
     limited = Limited(
-        TakesTime(clock, took_s=2.0, answer=make_response()),
+        AdapterOf(TakesTime(clock, took_s=2.0, answer=make_response())),
         slots=1,
         rpm=1,
         clock=clock,
         pool="qwen",
-        observer=observer,
         price=Price(input_per_mtok=1e6, output_per_mtok=2e6),
     )
+    view = limited.watched_by(observer)
 
-    await limited.complete(make_request())
-    await limited.complete(make_request())
+    await view.complete(make_request())
+    await view.complete(make_request())
 
     first = Attempt(
         pool="qwen", waited_s=0.0, took_s=2.0, input_tokens=3, output_tokens=1, cost_usd=5.0
@@ -116,10 +117,10 @@ async def test_observer_is_told_of_failures_by_class() -> None:
     clock = FakeClock()
     observer = ListObserver()
     inner = TakesTime(clock, took_s=2.0, answer=ServiceFailed("down", status=500))
-    limited = Limited(inner, slots=1, clock=clock, pool="qwen", observer=observer)
+    limited = Limited(AdapterOf(inner), slots=1, clock=clock, pool="qwen")
 
     with pytest.raises(ServiceFailed):
-        await limited.complete(make_request())
+        await limited.watched_by(observer).complete(make_request())
 
     assert observer.attempts == [
         Attempt(pool="qwen", waited_s=0.0, took_s=2.0, error="ServiceFailed")
@@ -130,16 +131,15 @@ async def test_usage_is_estimated_where_none_is_reported() -> None:
     budget = Budget()
     observer = ListObserver()
     limited = Limited(
-        ScriptedProvider(Response(text="x" * 35)),
+        AdapterOf(ScriptedProvider(Response(text="x" * 35))),
         slots=1,
         clock=FakeClock(),
         pool="qwen",
-        observer=observer,
         price=Price(output_per_mtok=1e6),
         budget=budget,
     )
 
-    await limited.complete(make_request("y" * 70))
+    await limited.watched_by(observer).complete(make_request("y" * 70))
 
     assert budget.spent() == Spent(calls=1, input_tokens=20, output_tokens=10, cost_usd=10.0)
     assert (observer.attempts[0].input_tokens, observer.attempts[0].output_tokens) == (20, 10)
@@ -148,7 +148,7 @@ async def test_usage_is_estimated_where_none_is_reported() -> None:
 async def test_reported_usage_lets_more_calls_into_the_minute() -> None:
     clock = FakeClock()
     inner = ScriptedProvider(make_response())  # reports 4 tokens; about 70 are estimated
-    limited = Limited(inner, slots=1, tpm=80, clock=clock, pool="qwen")
+    limited = Limited(AdapterOf(inner), slots=1, tpm=80, clock=clock, pool="qwen")
 
     await limited.complete(make_request())
     await limited.complete(make_request())
@@ -167,7 +167,7 @@ async def cancelled_while_blocked(call: Callable[[Request], object], *, calls: i
 
 async def test_waiting_for_a_slot_is_cancelled_at_once() -> None:
     inner = GatedProvider(make_response())
-    limited = Limited(inner, slots=1, clock=FakeClock(), pool="qwen")
+    limited = Limited(AdapterOf(inner), slots=1, clock=FakeClock(), pool="qwen")
 
     async with anyio.create_task_group() as group:
         group.start_soon(limited.complete, make_request())
@@ -183,7 +183,7 @@ async def test_waiting_for_a_slot_is_cancelled_at_once() -> None:
 
 async def test_waiting_for_the_rate_is_cancelled_at_once() -> None:
     inner = ScriptedProvider(make_response())
-    limited = Limited(inner, slots=8, rpm=1, clock=SystemClock(), pool="qwen")
+    limited = Limited(AdapterOf(inner), slots=8, rpm=1, clock=SystemClock(), pool="qwen")
 
     await limited.complete(make_request())
     await cancelled_while_blocked(limited.complete, calls=3)
@@ -194,7 +194,7 @@ async def test_waiting_for_the_rate_is_cancelled_at_once() -> None:
 async def test_cancelled_task_sends_nothing_more() -> None:
     inner = ScriptedProvider(make_response())
     budget = Budget()
-    limited = Limited(inner, slots=1, clock=FakeClock(), pool="qwen", budget=budget)
+    limited = Limited(AdapterOf(inner), slots=1, clock=FakeClock(), pool="qwen", budget=budget)
 
     with anyio.CancelScope() as scope:
         scope.cancel()
@@ -207,7 +207,7 @@ async def test_cancelled_task_sends_nothing_more() -> None:
 
 async def test_task_cancelled_as_it_is_handed_its_slot_sends_nothing() -> None:
     inner = GatedProvider(make_response())
-    limited = Limited(inner, slots=1, clock=FakeClock(), pool="qwen")
+    limited = Limited(AdapterOf(inner), slots=1, clock=FakeClock(), pool="qwen")
     scope = anyio.CancelScope()
 
     async def first() -> None:
@@ -235,7 +235,8 @@ async def test_attempt_under_way_is_kept_though_its_task_is_cancelled(layers: st
     inner = GatedProvider(make_response())
     observer = ListObserver()
     provider: Provider
-    provider = Limited(inner, slots=2, clock=SystemClock(), pool="qwen", observer=observer)
+    limited = Limited(AdapterOf(inner), slots=2, clock=SystemClock(), pool="qwen")
+    provider = limited.watched_by(observer)
     if layers == "retrying":
         provider = Retrying(provider, attempts=3, clock=SystemClock(), pool="qwen")
     keeper = Keeper(provider)
@@ -262,7 +263,7 @@ async def test_failure_under_way_is_not_tried_again_when_cancelled() -> None:
             raise ServiceFailed("down", status=500)
 
     inner = FailsAtTheGate(make_response())
-    limited = Limited(inner, slots=1, clock=SystemClock(), pool="qwen")
+    limited = Limited(AdapterOf(inner), slots=1, clock=SystemClock(), pool="qwen")
     keeper = Keeper(Retrying(limited, attempts=3, clock=SystemClock(), pool="qwen"))
 
     async with anyio.create_task_group() as group:
@@ -279,11 +280,12 @@ async def test_failure_under_way_is_not_tried_again_when_cancelled() -> None:
 async def test_abandoned_attempts_are_cancelled(order: str) -> None:
     inner = GatedProvider(make_response())
     observer = ListObserver()
-    limited = Limited(inner, slots=2, clock=FakeClock(), pool="qwen", observer=observer)
+    limited = Limited(AdapterOf(inner), slots=2, clock=FakeClock(), pool="qwen")
+    view = limited.watched_by(observer)
 
     async with anyio.create_task_group() as group:
-        group.start_soon(limited.complete, make_request())
-        group.start_soon(limited.complete, make_request())
+        group.start_soon(view.complete, make_request())
+        group.start_soon(view.complete, make_request())
         await anyio.wait_all_tasks_blocked()
         if order == "abandon first":
             limited.abandon()
@@ -301,7 +303,7 @@ async def test_abandoned_attempts_are_cancelled(order: str) -> None:
 
 async def test_abandoning_cancels_nothing_that_nobody_cancelled() -> None:
     inner = GatedProvider(make_response())
-    keeper = Keeper(Limited(inner, slots=1, clock=FakeClock(), pool="qwen"))
+    keeper = Keeper(Limited(AdapterOf(inner), slots=1, clock=FakeClock(), pool="qwen"))
 
     async with anyio.create_task_group() as group:
         group.start_soon(keeper.complete, make_request())
@@ -313,7 +315,9 @@ async def test_abandoning_cancels_nothing_that_nobody_cancelled() -> None:
 
 async def test_budget_of_calls_is_exact_with_calls_in_flight() -> None:
     inner = GatedProvider(make_response())
-    keeper = Keeper(Limited(inner, slots=8, clock=FakeClock(), pool="qwen", budget=Budget(calls=3)))
+    keeper = Keeper(
+        Limited(AdapterOf(inner), slots=8, clock=FakeClock(), pool="qwen", budget=Budget(calls=3))
+    )
 
     async with anyio.create_task_group() as group:
         for _ in range(5):
@@ -329,7 +333,11 @@ async def test_budget_is_shared_by_pools() -> None:
     budget = Budget(calls=2)
     pools = [
         Limited(
-            ScriptedProvider(make_response()), slots=1, clock=FakeClock(), pool=name, budget=budget
+            AdapterOf(ScriptedProvider(make_response())),
+            slots=1,
+            clock=FakeClock(),
+            pool=name,
+            budget=budget,
         )
         for name in ("qwen", "llama", "judge")
     ]

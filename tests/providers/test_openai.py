@@ -24,9 +24,9 @@ from hydrometer.providers.errors import (
     ProviderError,
     SettingsInvalid,
 )
-from hydrometer.providers.openai.openai_adapter import OpenAIProvider, open_openai
+from hydrometer.providers.openai.openai_adapter import OpenAIAdapter, open_openai
+from hydrometer.providers.openai.openai_options import WorkloadIdentity
 from hydrometer.providers.openai.openai_tokens import workload_token
-from hydrometer.providers.options import WorkloadIdentity
 from hydrometer.providers.settings import ModelSettings
 
 pytestmark = pytest.mark.anyio
@@ -60,7 +60,7 @@ async def heard(
 ) -> dict[str, Any]:
     """What the endpoint heard, told by the model "echo"."""
     async with open_openai(settings, slots=2, api_key=api_key, headers=headers or {}) as provider:
-        response = await provider.complete(make_request())
+        response = (await provider.send(make_request())).response
     told: dict[str, Any] = json.loads(response.text)
     return told
 
@@ -92,7 +92,7 @@ async def test_azure_completion_goes_to_its_own_path(hostile_url: str) -> None:
     settings = openai_model(hostile_url, "completion", **AZURE)
 
     async with open_openai(settings, slots=1, api_key=KEY, headers={}) as provider:
-        response = await provider.complete(replace(make_request(), mode="completion"))
+        response = (await provider.send(replace(make_request(), mode="completion"))).response
 
     assert response.text == " hi"
 
@@ -200,7 +200,7 @@ async def test_error_that_the_sdk_wraps_comes_out_again() -> None:
             api_key=KEY, base_url="http://model.test/v1", max_retries=0, http_client=http_client
         )
         with pytest.raises(Wrapped) as caught:
-            await OpenAIProvider(client, openai_model("", "m")).complete(make_request())
+            await OpenAIAdapter(client, openai_model("", "m")).send(make_request())
 
     assert caught.value is error
     assert caught.value.__cause__ is None
@@ -269,7 +269,8 @@ async def test_each_call_asks_entra_for_a_token(
     settings = openai_model(hostile_url, **options, entra=True, entra_scope="scope")
 
     async with open_openai(settings, slots=1, api_key="", headers={}) as provider:
-        told = [json.loads((await provider.complete(make_request())).text) for _ in range(2)]
+        replies = [await provider.send(make_request()) for _ in range(2)]
+        told = [json.loads(reply.response.text) for reply in replies]
 
     sent = [call["headers"]["authorization"] for call in told]
     assert sent == ["Bearer first-token", "Bearer second-token"]

@@ -13,11 +13,12 @@ import anyio
 import pytest
 from fakes import LoopClock, make_request, make_response, run_in_virtual_time
 
+from hydrometer.providers.base import AdapterReply
 from hydrometer.providers.errors import RateLimited
 from hydrometer.providers.limits.limiter import Limited
 from hydrometer.providers.limits.retry import Retrying
-from hydrometer.providers.quota import Quota, read_quota
-from hydrometer.providers.types import Request, Response
+from hydrometer.providers.quota import read_quota
+from hydrometer.providers.types import Request
 
 RPM = 600
 MINUTES = 6
@@ -39,10 +40,7 @@ class CountingEndpoint:
         self.admitted: list[float] = []
         self.refused: list[float] = []
 
-    async def complete(self, request: Request) -> Response:
-        return (await self.complete_quoted(request))[0]
-
-    async def complete_quoted(self, request: Request) -> tuple[Response, Quota | None]:
+    async def send(self, request: Request) -> AdapterReply:
         await self._clock.sleep(self._rng.uniform(0.01, 0.5))
         now = self._clock.now()
         wait_s, headers = self._admit(now)
@@ -56,7 +54,7 @@ class CountingEndpoint:
             )
         self.admitted.append(now)
         await self._clock.sleep(self._rng.expovariate(1 / self._latency_s))
-        return make_response(), read_quota(headers)
+        return AdapterReply(response=make_response(), quota=read_quota(headers))
 
     def _admit(self, now: float) -> tuple[float, dict[str, str]]:
         minute = self._minute

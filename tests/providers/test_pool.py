@@ -10,10 +10,10 @@ from typing import Any
 
 import anyio
 import pytest
-from fakes import FakeClock, ListObserver, ScriptedProvider, make_request, make_response
+from fakes import AdapterOf, FakeClock, ListObserver, ScriptedProvider, make_request, make_response
 from msgspec.structs import replace
 
-from hydrometer.providers.base import Attempt, Provider
+from hydrometer.providers.base import Adapter, Attempt
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.errors import (
     AccessDenied,
@@ -26,9 +26,9 @@ from hydrometer.providers.errors import (
     RequestRejected,
     SettingsInvalid,
 )
+from hydrometer.providers.kinds import ProviderKinds
 from hydrometer.providers.limits.budget import Budget, Spent
-from hydrometer.providers.limits.limiter import Limited
-from hydrometer.providers.pool import Pool, open_pool, preflight
+from hydrometer.providers.pool import open_pool, preflight
 from hydrometer.providers.settings import BudgetTable, EndpointSettings, ModelSettings, Price
 
 pytestmark = pytest.mark.anyio
@@ -72,7 +72,7 @@ async def test_header_that_is_not_set() -> None:
 async def test_key_that_no_header_can_hold_is_not_shown(key: str) -> None:
     assert await why_invalid(http(api_key_env="QWEN_KEY"), {"QWEN_KEY": key}) == (
         "models.qwen.api_key_env names QWEN_KEY, which holds white space or a character "
-        "that no key has (value not shown)"
+        "that no key may have (value not shown)"
     )
 
 
@@ -134,11 +134,11 @@ class Plugin:
     @asynccontextmanager
     async def open(
         self, settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
-    ) -> AsyncIterator[Provider]:
+    ) -> AsyncIterator[Adapter]:
         if self._refuses:
             raise SettingsInvalid(self._refuses)
         self.told += [settings.base_url, settings.options, slots, api_key, dict(headers)]
-        yield ScriptedProvider(make_response("from afar"))
+        yield AdapterOf(ScriptedProvider(make_response("from afar")))
         self.told.append("closed")
 
 
@@ -158,7 +158,7 @@ async def test_plug_in_opens_what_is_not_built_in() -> None:
         settings,
         environ={"QWEN_KEY": KEY, "TEAM": "audit"},
         clock=FakeClock(),
-        openers={"mistral": plugin.open},
+        kinds=ProviderKinds({"mistral": plugin.open}),
     ) as pool:
         response = await pool.complete(make_request())
 
@@ -171,7 +171,11 @@ async def test_built_in_provider_wins_over_a_plug_in_of_its_name() -> None:
     settings = ModelSettings(provider="simulated", model="sim-target")
 
     async with open_pool(
-        "sim", settings, environ={}, clock=FakeClock(), openers={"simulated": plugin.open}
+        "sim",
+        settings,
+        environ={},
+        clock=FakeClock(),
+        kinds=ProviderKinds({"simulated": plugin.open}),
     ) as pool:
         await pool.complete(make_request())
 
@@ -179,11 +183,11 @@ async def test_built_in_provider_wins_over_a_plug_in_of_its_name() -> None:
 
 
 async def test_setting_that_a_plug_in_refuses_names_the_model() -> None:
-    openers = {"mistral": Plugin(refuses="options.region is missing").open}
+    kinds = ProviderKinds({"mistral": Plugin(refuses="options.region is missing").open})
 
     with pytest.raises(SettingsInvalid, match=r"^models\.x\.options\.region is missing$"):
         async with open_pool(
-            "x", http(provider="mistral"), environ={}, clock=FakeClock(), openers=openers
+            "x", http(provider="mistral"), environ={}, clock=FakeClock(), kinds=kinds
         ):
             pass
 
@@ -257,10 +261,8 @@ async def test_simulated_model_answers_through_every_layer() -> None:
     budget = Budget()
     settings = ModelSettings(provider="simulated", model="sim-target")
 
-    async with open_pool(
-        "sim", settings, environ={}, clock=FakeClock(), observer=observer, budget=budget
-    ) as pool:
-        response = await pool.complete(make_request())
+    async with open_pool("sim", settings, environ={}, clock=FakeClock(), budget=budget) as pool:
+        response = await pool.watched_by(observer).complete(make_request())
 
     assert response.text
     assert [attempt.pool for attempt in observer.attempts] == ["sim"]
@@ -280,9 +282,10 @@ async def test_limits_and_prices_are_those_of_the_settings() -> None:
         price=Price(input_per_mtok=1.0, output_per_mtok=1.0),
     )
 
-    async with open_pool("sim", settings, environ={}, clock=clock, observer=observer) as pool:
-        await pool.complete(make_request())
-        await pool.complete(make_request())
+    async with open_pool("sim", settings, environ={}, clock=clock) as pool:
+        view = pool.watched_by(observer)
+        await view.complete(make_request())
+        await view.complete(make_request())
 
     assert clock.time == pytest.approx(61.0, abs=0.01)
     assert observer.attempts[0].cost_usd > 0.0
@@ -308,14 +311,14 @@ async def test_deadline_is_that_of_the_settings() -> None:
     @asynccontextmanager
     async def open_dead(
         settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
-    ) -> AsyncIterator[Provider]:
-        yield ScriptedProvider(ConnectionFailed("cut"))
+    ) -> AsyncIterator[Adapter]:
+        yield AdapterOf(ScriptedProvider(ConnectionFailed("cut")))
 
     settings = http(provider="dead", attempts=99, deadline_s=20.0)
     clock = FakeClock()
 
     async with open_pool(
-        "x", settings, environ={}, clock=clock, openers={"dead": open_dead}
+        "x", settings, environ={}, clock=clock, kinds=ProviderKinds({"dead": open_dead})
     ) as pool:
         with pytest.raises(Outage, match=r"^x: no call was answered during \d+ attempts? within"):
             await pool.complete(make_request())
@@ -343,11 +346,12 @@ async def test_slots_are_those_of_the_settings() -> None:
 
     settings = ModelSettings(provider="simulated", model="sim-target", slots=3)
     async with (
-        open_pool("sim", settings, environ={}, clock=FakeClock(), observer=Counts()) as pool,
+        open_pool("sim", settings, environ={}, clock=FakeClock()) as pool,
         anyio.create_task_group() as group,
     ):
+        view = pool.watched_by(Counts())
         for _ in range(6):
-            group.start_soon(pool.complete, make_request())
+            group.start_soon(view.complete, make_request())
 
     assert max(beside) == 2
 
@@ -371,11 +375,10 @@ async def test_endpoint_nobody_listens_at_is_an_outage_that_shows_no_key() -> No
             settings,
             environ={"QWEN_KEY": KEY},
             clock=clock,
-            observer=observer,
             budget=budget,
         ) as pool:
             with pytest.raises(Outage) as caught:
-                await pool.complete(make_request())
+                await pool.watched_by(observer).complete(make_request())
 
     assert str(caught.value).startswith(
         "qwen: no call was answered during 3 attempts, the last failed with: m: cannot connect: "
@@ -396,15 +399,10 @@ async def test_cancelled_pool_closes_without_a_word() -> None:
     assert scope.cancelled_caught
 
 
-def pool_of(provider: Provider) -> Pool:
-    limited = Limited(provider, slots=1, clock=FakeClock(), pool="qwen")
-    return Pool("qwen", retrying=limited, limited=limited)
-
-
 async def test_preflight_returns_the_answer() -> None:
-    pool = pool_of(ScriptedProvider(make_response("hi")))
+    provider = ScriptedProvider(make_response("hi"))
 
-    assert await preflight(pool, make_request()) == make_response("hi")
+    assert await preflight(provider, make_request(), "models.qwen") == make_response("hi")
 
 
 @pytest.mark.parametrize(
@@ -443,7 +441,7 @@ async def test_preflight_says_where_to_look(
     error: ProviderError, kind: type[ProviderError], message: str
 ) -> None:
     with pytest.raises(kind) as caught:
-        await preflight(pool_of(ScriptedProvider(error)), make_request())
+        await preflight(ScriptedProvider(error), make_request(), "models.qwen")
 
     assert type(caught.value) is kind
     assert str(caught.value) == message

@@ -6,7 +6,7 @@ import itertools
 
 import anyio
 import pytest
-from fakes import FakeClock, ScriptedProvider, make_request, make_response
+from fakes import AdapterOf, FakeClock, ScriptedProvider, make_request, make_response
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,9 +17,8 @@ from hydrometer.providers.limits.rate_window import (
     TICK_S,
     WINDOW_S,
     RateWindow,
-    estimate_need,
-    estimate_usage,
 )
+from hydrometer.providers.tokens import estimate_need, estimate_usage
 from hydrometer.providers.types import Message, Request, Response, Sampling, Usage
 
 pytestmark = pytest.mark.anyio
@@ -111,7 +110,7 @@ def test_reported_usage_replaces_the_estimate(
             now += wait
         held = sum(tokens for when, tokens in sent if now - when < WINDOW_S)
         assert held + min(estimate, tpm) <= tpm
-        window.correct(window.record(now, estimate), estimate, reported)
+        window.on_answer(window.record(now, estimate), estimate, reported)
         sent.append((now, reported))
 
 
@@ -121,7 +120,7 @@ def test_correction_that_comes_after_the_minute_changes_nothing() -> None:
     assert window.wait_s(61.0, 10) == 0.0
     window.record(61.0, 10)
 
-    window.correct(late, 10, 0)
+    window.on_answer(late, 10, 0)
 
     assert window.wait_s(62.0, 1) == pytest.approx(60.0, abs=0.01)
 
@@ -155,7 +154,7 @@ def test_window_tells_how_many_calls_the_last_minute_had() -> None:
 def test_narrowest_limit_counts(set_rpm: int | None, told_rpm: int | None, narrowest: int) -> None:
     window = RateWindow(rpm=set_rpm, tpm=set_rpm)
 
-    window.tell(rpm=told_rpm, tpm=told_rpm)
+    window.set_advertised(rpm=told_rpm, tpm=told_rpm)
 
     assert (window.rpm, window.tpm) == (narrowest, narrowest)
 
@@ -165,16 +164,16 @@ def test_limit_that_is_told_counts_the_calls_before_it() -> None:
     for at_s in (0.0, 1.0):
         window.record(at_s, 1)
 
-    window.tell(rpm=2, tpm=None)
+    window.set_advertised(rpm=2, tpm=None)
 
     assert window.wait_s(2.0, 1) == pytest.approx(59.0, abs=0.01)
 
 
 def test_limit_that_is_told_wider_again_is_wider_again() -> None:
     window = RateWindow(rpm=None, tpm=None)
-    window.tell(rpm=2, tpm=20)
+    window.set_advertised(rpm=2, tpm=20)
 
-    window.tell(rpm=4, tpm=40)
+    window.set_advertised(rpm=4, tpm=40)
 
     assert (window.rpm, window.tpm) == (4, 40)
 
@@ -183,7 +182,7 @@ def test_refusals_of_a_used_up_minute_teach_its_limit() -> None:
     window = RateWindow(rpm=None, tpm=None)
     ticks = [window.record(number / 10, 1) for number in range(60)]
 
-    ours = [window.refuse(tick, 6.0, 54.0) for tick in ticks[40:]]
+    ours = [window.on_refusal(tick, 6.0, 54.0) for tick in ticks[40:]]
 
     assert window.rpm == 40
     assert not any(ours)
@@ -194,11 +193,11 @@ def test_what_was_learnt_is_forgotten_when_later_calls_were_answered() -> None:
     window = RateWindow(rpm=None, tpm=None)
     ticks = [window.record(number / 10, 1) for number in range(60)]
     for tick in ticks[40:44]:
-        window.refuse(tick, 6.0, 54.0)
+        window.on_refusal(tick, 6.0, 54.0)
     learnt = window.rpm
 
     for tick in ticks[44:49]:
-        window.correct(tick, 1, 1)
+        window.on_answer(tick, 1, 1)
 
     assert (learnt, window.rpm) == (40, None)
 
@@ -207,7 +206,7 @@ def test_what_was_learnt_grows_while_it_binds_and_nothing_is_refused() -> None:
     window = RateWindow(rpm=None, tpm=None)
     ticks = [window.record(number / 10, 1) for number in range(8)]
     for tick in ticks[5:]:
-        window.refuse(tick, 0.8, 60.0)
+        window.on_refusal(tick, 0.8, 60.0)
     now, limits = 0.8, [window.rpm]
 
     for _ in range(400):
@@ -222,7 +221,7 @@ def test_what_was_learnt_grows_while_it_binds_and_nothing_is_refused() -> None:
 
 def test_endpoint_that_refuses_while_its_minute_has_room_is_called_evenly() -> None:
     window = RateWindow(rpm=61, tpm=None)
-    window.refuse(window.record(0.0, 1), 0.5, 1.0)
+    window.on_refusal(window.record(0.0, 1), 0.5, 1.0)
 
     sent = send_all(window, [(0.0, 1)] * 5, 1.0)
 
@@ -235,7 +234,7 @@ def test_endpoint_that_has_nothing_left_while_its_minute_has_room_is_called_even
     window = RateWindow(rpm=61, tpm=None)
     window.record(0.0, 1)
 
-    assert window.run_out(requests=True, tokens=False)
+    assert window.on_exhausted(requests=True, tokens=False)
     assert window.wait_s(0.5, 1) == 0.0
     window.record(0.5, 1)
     assert window.wait_s(0.5, 1) == pytest.approx(1.0 - CATCH_UP_S, abs=0.01)
@@ -246,7 +245,7 @@ def test_endpoint_whose_minute_is_used_up_is_no_news() -> None:
     for _ in range(9):
         window.record(0.0, 10)
 
-    assert not window.run_out(requests=True, tokens=True)
+    assert not window.on_exhausted(requests=True, tokens=True)
     assert window.wait_s(0.0, 1) == 0.0
 
 
@@ -276,7 +275,7 @@ def test_need_counts_characters_and_the_longest_answer() -> None:
 async def test_calls_pass_the_window_in_the_order_they_came() -> None:
     clock = FakeClock()
     inner = ScriptedProvider(make_response())
-    limited = Limited(inner, slots=8, rpm=2, clock=clock, pool="qwen")
+    limited = Limited(AdapterOf(inner), slots=8, rpm=2, clock=clock, pool="qwen")
 
     async with anyio.create_task_group() as group:
         for draw in range(6):

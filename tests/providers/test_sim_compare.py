@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hydrometer.providers.settings import Planting
+from hydrometer.providers.simulation.planting import Planting, Relation
 from hydrometer.providers.simulation.simulated_adapter import answer
-from hydrometer.providers.simulation.simulated_writer import RELATIONS, Relation, write_answer
+from hydrometer.providers.simulation.simulated_writer import RELATIONS, write_answer
 from hydrometer.providers.types import Message, MessageRole, Request, Sampling
 from hydrometer.strategies.similarity.similarity_judge import Form, build_prompt, parse
 from hydrometer.strategies.similarity.similarity_types import (

@@ -14,7 +14,7 @@ from fakes import FakeClock
 from processes import invoke, simulator
 
 from hydrometer.providers.base import Clock
-from hydrometer.providers.settings import Planting
+from hydrometer.providers.simulation.planting import Planting
 from hydrometer.providers.simulation.server.server_stats import SimulatorStats
 from hydrometer.providers.simulation.server.simulator import simulator_app
 from hydrometer.providers.simulation.server.simulator_settings import (

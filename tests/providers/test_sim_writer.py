@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.providers.simulation.simulated_writer import RELATIONS, Relation, write_answer
+from hydrometer.providers.simulation.planting import Relation
+from hydrometer.providers.simulation.simulated_writer import RELATIONS, write_answer
 from hydrometer.providers.simulation.writer_words import CHINESE, ENGLISH, WriterWords
 
 PROMPTS = (

@@ -9,11 +9,11 @@ from importlib.resources import files
 
 import pytest
 
-from hydrometer.providers.settings import Planting
 from hydrometer.providers.simulation.draws import SLOT, names_of
 from hydrometer.providers.simulation.helper_words import CHINESE, ENGLISH, Words
+from hydrometer.providers.simulation.planting import Planting
 from hydrometer.providers.simulation.simulated_adapter import (
-    SimulatedProvider,
+    SimulatedAdapter,
     answer,
     planted_claim,
     planted_rate,
@@ -170,7 +170,7 @@ async def test_provider_reports_model_finish_and_a_quarter_token_per_character()
     request = ask("Who made you?", system="Hm")
     text = text_of(request, TARGET, Planting())
 
-    response = await SimulatedProvider(TARGET, Planting()).complete(request)
+    response = (await SimulatedAdapter(TARGET, Planting()).send(request)).response
 
     usage = Usage(input_tokens=4, output_tokens=-(-len(text) // 4))
     assert response == Response(text=text, finish="stop", usage=usage, model=TARGET)

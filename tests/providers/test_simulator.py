@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from fakes import FakeClock
 
 from hydrometer.providers.errors import SettingsInvalid
-from hydrometer.providers.settings import Planting
+from hydrometer.providers.simulation.planting import Planting
 from hydrometer.providers.simulation.server.planted_faults import fate_of
 from hydrometer.providers.simulation.server.simulator import (
     SimulatorSettings,

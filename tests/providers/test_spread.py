@@ -13,6 +13,7 @@ from random import Random
 import anyio
 import pytest
 from fakes import (
+    AdapterOf,
     LoopClock,
     ScriptedProvider,
     make_request,
@@ -22,7 +23,7 @@ from fakes import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hydrometer.providers.base import Provider
+from hydrometer.providers.base import Adapter, AdapterReply, Provider
 from hydrometer.providers.errors import (
     BudgetReached,
     Outage,
@@ -36,7 +37,7 @@ from hydrometer.providers.limits.limiter import Limited
 from hydrometer.providers.limits.retry import Retrying
 from hydrometer.providers.quota import Allowance, Quota
 from hydrometer.providers.statistics import PoolStatistics
-from hydrometer.providers.types import Request, Response
+from hydrometer.providers.types import Request
 
 LATENCY_S = 0.05
 MINUTE_S = 60.0
@@ -52,10 +53,7 @@ class Place:
         self.sent: list[tuple[float, int]] = []  # when, and which draw
         self.refused = 0
 
-    async def complete(self, request: Request) -> Response:
-        return (await self.complete_quoted(request))[0]
-
-    async def complete_quoted(self, request: Request) -> tuple[Response, Quota | None]:
+    async def send(self, request: Request) -> AdapterReply:
         now = self._clock.now()
         self.sent.append((now, request.draw))
         minute = [at_s for at_s, _ in self.sent if at_s > now - MINUTE_S]
@@ -63,7 +61,7 @@ class Place:
         if len(minute) > self._rpm:
             self.refused += 1
             raise RateLimited("m answered 429", retry_after_s=MINUTE_S)
-        return make_response(), self._quota(minute)
+        return AdapterReply(response=make_response(), quota=self._quota(minute))
 
     def _quota(self, minute: list[float]) -> Quota | None:
         if self._tells != "headers" or self._rpm == math.inf:
@@ -82,27 +80,27 @@ class Refuses:
         self._retry_after_s = retry_after_s
         self.sent: list[float] = []
 
-    async def complete(self, request: Request) -> Response:
+    async def send(self, request: Request) -> AdapterReply:
         self.sent.append(LoopClock().now())
         await anyio.lowlevel.checkpoint()
         raise RateLimited("m answered 429", retry_after_s=self._retry_after_s)
 
 
 def spread(
-    *providers: Provider,
+    *adapters: Adapter,
     slots: int = 8,
     rpms: tuple[int | None, ...] = (),
     budget: Budget | None = None,
 ) -> Failover:
     """Endpoints a, b, c ..., the first with the first of *rpms*."""
     clock = LoopClock()
-    limits = (*rpms, *[None] * len(providers))
+    limits = (*rpms, *[None] * len(adapters))
     return Failover(
         [
             Endpoint(
                 name,
                 Limited(
-                    provider,
+                    adapter,
                     slots=slots,
                     rpm=rpm,
                     clock=clock,
@@ -111,7 +109,7 @@ def spread(
                     budget=budget,
                 ),
             )
-            for name, provider, rpm in zip("abc", providers, limits, strict=False)
+            for name, adapter, rpm in zip("abc", adapters, limits, strict=False)
         ],
         clock=clock,
         budget=budget,
@@ -179,7 +177,7 @@ def test_refusal_that_asks_for_a_minute_costs_nothing_where_another_endpoint_is_
 
 def test_failure_that_asks_for_a_minute_keeps_the_call_from_no_other_endpoint() -> None:
     class Down:
-        async def complete(self, request: Request) -> Response:
+        async def send(self, request: Request) -> AdapterReply:
             raise ServiceFailed("m answered 503", status=503, retry_after_s=60.0)
 
     took_s = time_of(lambda: retrying(spread(Down(), Place())), 1)
@@ -192,7 +190,9 @@ def test_when_all_are_full_the_call_goes_to_the_one_that_has_room_first(
     asked_s: float, where: str, at_s: int
 ) -> None:
     """One has asked for peace, and the minute of the other is full."""
-    east = ScriptedProvider(RateLimited("over quota", retry_after_s=asked_s), make_response())
+    east = AdapterOf(
+        ScriptedProvider(RateLimited("over quota", retry_after_s=asked_s), make_response())
+    )
 
     async def main() -> tuple[str, float]:
         provider = retrying(spread(east, Place(), rpms=(None, 1)))
@@ -212,10 +212,10 @@ def test_call_in_line_takes_the_slot_that_is_free_first() -> None:
             self._took_s = took_s
             self.draws: list[int] = []
 
-        async def complete(self, request: Request) -> Response:
+        async def send(self, request: Request) -> AdapterReply:
             self.draws.append(request.draw)
             await anyio.sleep(self._took_s)
-            return make_response()
+            return AdapterReply(response=make_response())
 
     slow, quick = Takes(60.0), Takes(1.0)
 

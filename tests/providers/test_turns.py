@@ -8,6 +8,7 @@ from contextlib import suppress
 import anyio
 import pytest
 from fakes import (
+    AdapterOf,
     FakeClock,
     FunctionProvider,
     GatedProvider,
@@ -17,6 +18,7 @@ from fakes import (
     run_in_virtual_time,
 )
 
+from hydrometer.providers.base import AdapterReply
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.errors import (
     ConnectionFailed,
@@ -49,7 +51,7 @@ class Scenario:
         self.inner = GatedProvider(SMALL)
         self.budget = Budget(tokens=tokens)
         self.limited = Limited(
-            self.inner,
+            AdapterOf(self.inner),
             slots=slots,
             rpm=rpm,
             tpm=tpm,
@@ -110,7 +112,7 @@ async def test_who_is_cancelled_in_the_line_leaves_nothing_behind(
 
 async def test_all_who_wait_are_served_in_the_order_they_came() -> None:
     inner = FunctionProvider(lambda request: make_response())
-    limited = Limited(inner, slots=2, clock=FakeClock(), pool="x")
+    limited = Limited(AdapterOf(inner), slots=2, clock=FakeClock(), pool="x")
 
     async with anyio.create_task_group() as group:
         for draw in range(50):
@@ -121,7 +123,7 @@ async def test_all_who_wait_are_served_in_the_order_they_came() -> None:
 
 async def test_who_comes_while_others_wait_does_not_overtake_them() -> None:
     inner = GatedProvider(make_response())
-    limited = Limited(inner, slots=1, clock=SystemClock(), pool="x")
+    limited = Limited(AdapterOf(inner), slots=1, clock=SystemClock(), pool="x")
     done: list[str] = []
 
     async def call(name: str) -> None:
@@ -144,7 +146,10 @@ async def limit_after(*errors: ProviderError) -> int:
     """How many calls may be under way, of 64, after calls failed with *errors*, one by one."""
     left = list(errors)
     limited = Limited(
-        FunctionProvider(lambda request: left.pop(0)), slots=64, clock=FakeClock(), pool="x"
+        AdapterOf(FunctionProvider(lambda request: left.pop(0))),
+        slots=64,
+        clock=FakeClock(),
+        pool="x",
     )
     for error in errors:
         with pytest.raises(type(error)):
@@ -168,7 +173,7 @@ async def test_round_of_refusals_cuts_once() -> None:
             raise RateLimited("over quota")
 
     inner = Refuses(make_response())
-    limited = Limited(inner, slots=64, clock=SystemClock(), pool="x")
+    limited = Limited(AdapterOf(inner), slots=64, clock=SystemClock(), pool="x")
 
     async def call() -> None:
         with pytest.raises(RateLimited):
@@ -181,7 +186,7 @@ async def test_round_of_refusals_cuts_once() -> None:
         inner.gate.set()
 
     found = limited.statistics()
-    assert (found.limit, found.cuts, found.sent) == (32, 1, 64)
+    assert (found.limit, found.decreases, found.sent) == (32, 1, 64)
 
 
 def test_refusal_holds_everybody_for_as_long_as_it_asks() -> None:
@@ -196,10 +201,10 @@ def test_refusal_holds_everybody_for_as_long_as_it_asks() -> None:
                 return RateLimited("over quota", retry_after_s=7.0)
             return make_response()
 
-        limited = Limited(FunctionProvider(answer), slots=8, clock=clock, pool="x")
+        limited = Limited(AdapterOf(FunctionProvider(answer)), slots=8, clock=clock, pool="x")
         with pytest.raises(RateLimited):
             await limited.complete(make_request())
-        assert limited.statistics().held_s == 7.0
+        assert limited.statistics().cooldown_s == 7.0
         async with anyio.create_task_group() as group:
             for _ in range(3):
                 group.start_soon(limited.complete, make_request())
@@ -217,12 +222,9 @@ class Quotes:
         self._clock = clock
         self._took_s = took_s
 
-    async def complete(self, request: Request) -> Response:
-        raise AssertionError("the other door is preferred")
-
-    async def complete_quoted(self, request: Request) -> tuple[Response, Quota | None]:
+    async def send(self, request: Request) -> AdapterReply:
         self._clock.time += self._took_s
-        return make_response(), self._quota
+        return AdapterReply(response=make_response(), quota=self._quota)
 
 
 async def after_one_answer(quota: Quota, *, took_s: float = 0.0, rpm: int | None = None) -> Limited:
@@ -260,14 +262,14 @@ async def test_quota_that_others_used_up_cuts_and_holds() -> None:
 
     found = (await after_one_answer(gone)).statistics()
 
-    assert (found.limit, found.cuts, found.held_s) == (4, 1, 20.0)
+    assert (found.limit, found.decreases, found.cooldown_s) == (4, 1, 20.0)
 
 
 async def test_time_of_a_header_counts_from_when_its_call_was_sent() -> None:
     gone = Quota(requests=Allowance(limit=600, remaining=0, reset_s=20.0))
 
-    assert (await after_one_answer(gone, took_s=15.0)).statistics().held_s == 5.0
-    assert (await after_one_answer(gone, took_s=30.0)).statistics().held_s == 0.0
+    assert (await after_one_answer(gone, took_s=15.0)).statistics().cooldown_s == 5.0
+    assert (await after_one_answer(gone, took_s=30.0)).statistics().cooldown_s == 0.0
 
 
 async def test_quota_that_we_used_up_ourselves_is_no_news() -> None:
@@ -275,7 +277,7 @@ async def test_quota_that_we_used_up_ourselves_is_no_news() -> None:
 
     found = (await after_one_answer(gone, rpm=1)).statistics()
 
-    assert (found.limit, found.cuts, found.held_s) == (8, 0, 0.0)
+    assert (found.limit, found.decreases, found.cooldown_s) == (8, 0, 0.0)
 
 
 async def test_statistics_tell_the_rate() -> None:
@@ -298,7 +300,9 @@ def test_first_in_line_goes_on_when_what_was_learnt_grows_while_it_waits() -> No
             raise RateLimited("over quota", retry_after_s=60.0)
 
     async def main() -> None:
-        limited = Limited(Refuses(), slots=4, clock=LoopClock(), pool="x", budget=Budget())
+        limited = Limited(
+            AdapterOf(Refuses()), slots=4, clock=LoopClock(), pool="x", budget=Budget()
+        )
 
         async def call(draw: int) -> None:
             with suppress(RateLimited):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+
+from fakes import FunctionProvider
 
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.store import MemoryStore
@@ -10,8 +13,8 @@ from hydrometer.engine.calls.caller import ModelCaller, run_search
 from hydrometer.engine.ice.ice_events import Event, encode_event
 from hydrometer.engine.setup.models import Role
 from hydrometer.engine.setup.plan import IcePlan, decode_plan, encode_plan
-from hydrometer.providers.settings import Planting
-from hydrometer.providers.simulation.simulated_adapter import SimulatedProvider
+from hydrometer.providers.simulation.planting import Planting
+from hydrometer.providers.simulation.simulated_adapter import answer
 
 HERE = Path(__file__).parent
 
@@ -26,7 +29,9 @@ async def test_the_recorded_run_comes_out_again_byte_for_byte() -> None:
         "judge": ("sim-judge", Planting(error=0.1)),
     }
     providers = {
-        role: Cached(SimulatedProvider(model, planting), store, pool=role)
+        role: Cached(
+            FunctionProvider(partial(answer, model=model, planting=planting)), store, pool=role
+        )
         for role, (model, planting) in plantings.items()
     }
     events: list[Event] = []

@@ -12,7 +12,8 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from hydrometer.providers.simulation.simulated_writer import Relation, write_answer
+from hydrometer.providers.simulation.planting import Relation
+from hydrometer.providers.simulation.simulated_writer import write_answer
 from hydrometer.scoring.means import FloatArray, estimate_means
 from hydrometer.scoring.pairwise import find_kinship
 from hydrometer.scoring.prompt_values import PromptValues, SimilarityMetric, read_texts

@@ -9,7 +9,7 @@ import msgspec
 
 from ...errors import SettingsInvalid
 from ...options import suggest
-from ...settings import Planting
+from ..planting import Planting
 
 PlantedFault = Literal["rate_limited", "failed", "cut", "stalled", "malformed"]
 
