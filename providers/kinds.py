@@ -59,7 +59,7 @@ class ProviderKinds:
         """Return the kind called *name*. Raises SettingsInvalid naming *path*, a model's."""
         if name in _FIXED:
             return _FIXED[name]
-        if name not in self._plugins:
+        if name not in tuple(self._plugins):  # `in` on a Mapping would look the plug-in up
             hint = suggest(name, self.names)
             raise SettingsInvalid(f"{path}.provider: unknown provider {name}; {hint}")
         plugins = self._plugins
