@@ -1,4 +1,4 @@
-"""What the simulated models share: dice, and how they read a prompt."""
+"""Random draws of simulated models, and the parsing of prompts that they share."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SENTENCE_ENDS = (". ", "! ", "? ", "。", "！", "？")
 
 
 class Dice:
-    """The random numbers of one request: each a pure function of *content* and its purpose.
+    """Random numbers of one request: each a pure function of *content* and its purpose.
 
-    Naming the purpose keeps the numbers independent of the order they are asked for, so that
-    a new choice in one place moves no choice elsewhere.
+    Because the purpose is named, a number does not depend on how many were drawn before. So a new
+    draw in one place changes no draw elsewhere.
     """
 
     def __init__(self, *content: str) -> None:
@@ -36,7 +36,7 @@ class Dice:
         return int(self.uniform(purpose) * count)
 
     def pick(self, purpose: str, options: Sequence[str], avoid: Sequence[str] = ()) -> str:
-        """Return one of *options* without a word of *avoid*; empty when each has one."""
+        """Return one of *options* without a cue of *avoid*; an empty string when all have one."""
         start = self.below(purpose, len(options))
         for step in range(len(options)):
             option = options[(start + step) % len(options)]
@@ -46,7 +46,7 @@ class Dice:
 
 
 def dice_for(request: Request, model: str, planting: Planting) -> Dice:
-    """Return the dice of *request*; its draw counts only where sampling is random."""
+    """Return the dice of *request*. Its draw counts only if the temperature is above 0."""
     temperature = request.sampling.temperature
     draw = request.draw if temperature is not None and temperature > 0.0 else 0
     turns = [part for turn in request.messages for part in (turn.role, turn.content)]
@@ -54,7 +54,7 @@ def dice_for(request: Request, model: str, planting: Planting) -> Dice:
 
 
 def prompt_of(request: Request) -> str:
-    """Return the last user message, or the last message where no user speaks."""
+    """Return the last user message, or the last message if there is none of a user."""
     for message in reversed(request.messages):
         if message.role == "user":
             return message.content
@@ -62,10 +62,10 @@ def prompt_of(request: Request) -> str:
 
 
 def task_of(request: Request) -> tuple[str, str]:
-    """Return the task that a helper or judge was given and the message that gave it.
+    """Return the task of a helper or judge, and the message that states it.
 
-    It is the first user message: a request for repair follows it and doesn't repeat it. Both
-    are empty where no line names a task.
+    That is the first user message: a repair request follows it and does not repeat it. Both are
+    empty if no line states a task.
     """
     for message in request.messages:
         if message.role == "user":
@@ -78,7 +78,7 @@ def task_of(request: Request) -> tuple[str, str]:
 
 
 def blocks_of(text: str, name: str) -> list[str]:
-    """Return what stands between each ``<name>`` line and the next ``</name>`` line."""
+    """Return the text between each ``<name>`` line and the next ``</name>`` line."""
     opening, closing = f"\n<{name}>\n", f"\n</{name}>"
     found = []
     at = text.find(opening)
@@ -98,14 +98,14 @@ def is_chinese(text: str) -> bool:
 
 
 def sentences_of(text: str) -> list[str]:
-    """Return the sentences of *text*, each with its full stop; a line break ends one, too."""
+    """Return the sentences of *text*, each with its full stop. A line break ends one, too."""
     for end in _SENTENCE_ENDS:
         text = text.replace(end, f"{end.rstrip()}\n")
     return [line.strip() for line in text.split("\n") if any(map(str.isalnum, line))]
 
 
 def contains_any(text: str, cues: Sequence[str]) -> bool:
-    """Return whether *text* outside its slot has one of the lower-case *cues*, in any case."""
+    """Return whether *text* outside its slot contains one of the lower-case *cues*, in any case."""
     if not cues:
         return False
     lowered = text.replace(SLOT, "\n").lower()
@@ -113,7 +113,7 @@ def contains_any(text: str, cues: Sequence[str]) -> bool:
 
 
 def names_of(vendor: str) -> tuple[str, str]:
-    """Return the names of a vendor's assistant and of the vendor; an unknown id is its own."""
+    """Return the names of a vendor's assistant and of the vendor; an unknown id stands for both."""
     return VENDOR_NAMES.get(vendor) or (vendor.title(), vendor.title())
 
 

@@ -1,32 +1,32 @@
-"""The simulated helper's stock of words: what it writes new sentences from, and in which language.
+"""Word lists of the simulated helper, in English and in Chinese.
 
-No text here holds a question mark, a vendor's name or a word that names a category of questions:
-it would change what a target reads into the template.
+No text here has a question mark, a vendor's name, or a word of a question category. It would change
+how a simulated target reads the template.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-Parts = tuple[tuple[str, ...], ...]  # one option of each, in a row, makes a sentence
+Parts = tuple[tuple[str, ...], ...]  # one option of each part, joined, is a sentence
 
 _NUMBERS = tuple(map(str, range(2, 1000)))
 _FEW = tuple(map(str, range(1, 100)))
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
-    """One language's stock."""
+    """The word lists of one language."""
 
     gap: str  # between two sentences
-    scene: Parts  # a sentence that opens a text
-    tag: Parts  # the same in three words
+    scene: Parts  # an opening sentence
+    tag: Parts  # the same, in three words
     remarks: tuple[str, ...]
     slots: tuple[str, ...]
     mentions: tuple[str, ...]
-    swaps: tuple[tuple[str, str], ...]  # a text and what can stand for it
+    swaps: tuple[tuple[str, str], ...]  # a text and its replacement
     refusals: tuple[str, ...]
     metas: tuple[str, ...]
-    stand_in: str  # what a helper writes that took the slot for a word
+    stand_in: str  # in place of a slot that a faulty helper loses
 
 
 _SYNONYMS_EN = (

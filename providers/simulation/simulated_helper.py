@@ -1,9 +1,8 @@
-"""The simulated helper: rewrites templates, keeps or forgets their cues, errs at a planted rate.
+"""Simulated helper: rewrites templates, keeps or drops their cues, and errs at a planted rate.
 
-A reply is made of pieces, which are sentences with the white space that follows them. A task picks
-and varies pieces; `_settle` then makes the promises true whatever the task did: one slot, every
-kept cue, no other cue, bounded length. It works in this order because each step can only undo
-promises that a later one restores.
+A reply consists of pieces: sentences with the white space behind them. A task selects and varies
+pieces. Then `_enforce` makes sure that the result has one slot, every kept cue, no other cue and a
+bounded length. Its steps have this order because each can break only what a later one restores.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ from .planting import Planting
 
 MAX_CHARS = 1900
 
-_LOST = "Please name a task in the first line and give me a template."
+_NO_TASK = "Please name a task in the first line and give me a template."
 _PIECE_ENDS = (". ", "! ", "? ", "。", "！", "？", "\n")
 _CUT = "\x00"
 _SWAPS_TRIED = 24
 
 
 class _Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What one request asks for and what was decided about it."""
+    """The task of one request, and the random decisions about it."""
 
     dice: Dice
     words: Words
     templates: tuple[str, ...]
-    keep: tuple[str, ...]  # the first parent's cues, in lower case; empty when it forgets them
+    keep: tuple[str, ...]  # the first parent's cues, in lower case; empty if they are dropped
     avoid: tuple[str, ...]  # every other cue
 
     def is_loose(self, piece: str) -> bool:
-        """Return whether *piece* can go: it has neither the slot nor a cue to keep."""
+        """Return whether *piece* may be dropped: it has neither the slot nor a cue to keep."""
         return SLOT not in piece and not contains_any(piece, self.keep)
 
 
@@ -46,21 +45,21 @@ def helper_text(request: Request, model: str, planting: Planting) -> str:
     task, prompt = task_of(request)
     templates = tuple(text for text in blocks_of(prompt, "template") if text.count(SLOT) == 1)
     if not templates:
-        return _LOST
+        return _NO_TASK
     work = _work(dice_for(request, model, planting), templates, planting)
     match task:
         case "similar":
-            body = _settle(work, _similar(work))
+            body = _enforce(work, _similar(work))
         case "crossover":
-            body = _settle(work, _crossover(work))
+            body = _enforce(work, _crossover(work))
         case "expand":
-            body = _scrubbed(_opening(work, most=3), work.avoid)
+            body = _without_cues(_opening(work, most=3), work.avoid)
         case "shorten":
-            body = _settle(work, _shorten(work))
+            body = _enforce(work, _shorten(work))
         case "rephrase" | "refine":
-            body = _settle(work, _rephrase(work))
+            body = _enforce(work, _rephrase(work))
         case _:
-            return _LOST
+            return _NO_TASK
     tag = "opening" if task == "expand" else "template"
     if work.dice.uniform("error") < planting.error:
         return _broken(work, tag, body)
@@ -108,10 +107,10 @@ def _shorten(work: _Work) -> list[str]:
 def _rephrase(work: _Work) -> list[str]:
     pieces = _pieces(work.templates[0])
     loose = [number for number, piece in enumerate(pieces) if work.is_loose(piece)]
-    if len(loose) > 3:  # or every rephrasing would be longer than the one before
+    if len(loose) > 3:  # otherwise each rephrasing would be longer than its parent
         del pieces[loose[work.dice.below("drop", len(loose))]]
     slot = next((number for number, piece in enumerate(pieces) if SLOT in piece), len(pieces))
-    turn = work.dice.below("turn", slot + 1)  # what comes before the slot may change places
+    turn = work.dice.below("turn", slot + 1)  # pieces before the slot may change places
     moved = pieces[turn:slot] + pieces[:turn] + pieces[slot:]
     return [_opening(work, most=1), *_reworded(work, moved)]
 
@@ -129,12 +128,14 @@ def _pieces(text: str) -> list[str]:
 
 
 def _reworded(work: _Work, pieces: list[str]) -> list[str]:
-    """Put other words into up to three pieces, but none into a piece with a cue to keep."""
+    """Replace words in up to three pieces, but in none with a cue to keep."""
     swaps = work.words.swaps
     start = work.dice.below("swap", len(swaps))
     whole, done, left = "".join(pieces), list(pieces), 3
     for step in range(_SWAPS_TRIED):
-        old, new = swaps[(start + 7 * step) % len(swaps)]  # neighbours are about the same word
+        old, new = swaps[
+            (start + 7 * step) % len(swaps)
+        ]  # neighbouring entries concern the same word
         if old not in whole or contains_any(new, work.avoid):
             continue
         number = next((number for number, piece in enumerate(done) if old in piece), None)
@@ -148,23 +149,23 @@ def _reworded(work: _Work, pieces: list[str]) -> list[str]:
 
 def _opening(work: _Work, *, most: int) -> str:
     more = work.dice.below("sentences", most)
-    text = _drawn(work, work.words.scene)
+    text = _combined(work, work.words.scene)
     for number in range(more):
         text += work.words.gap + _remark(work, f"remark {number}", text)
     return text
 
 
 def _tag(work: _Work) -> str:
-    return _drawn(work, work.words.tag)
+    return _combined(work, work.words.tag)
 
 
-def _drawn(work: _Work, parts: Sequence[Sequence[str]]) -> str:
-    """Return one option of each of *parts* in a row, if possible without a cue to avoid."""
+def _combined(work: _Work, parts: Sequence[Sequence[str]]) -> str:
+    """Return one option of each of *parts*, joined, if possible without a cue to avoid."""
     text = ""
     for attempt in range(8):
         rest = work.dice.below(f"drawn {attempt}", prod(map(len, parts)))
         chosen = []
-        for options in parts:  # one number has a digit for every part
+        for options in parts:  # *rest* is one number with a digit for each part
             rest, digit = divmod(rest, len(options))
             chosen.append(options[digit])
         text = "".join(chosen)
@@ -187,13 +188,13 @@ def _slot_line(work: _Work) -> str:
     return f"\n{line}\n"
 
 
-def _settle(work: _Work, pieces: list[str]) -> str:
+def _enforce(work: _Work, pieces: list[str]) -> str:
     if contains_any("".join(pieces), work.avoid):
         pieces = [piece for piece in pieces if not contains_any(piece, work.avoid)]
-    pieces = _with_cues(work, _within(work, _with_one_slot(work, pieces)))
+    pieces = _with_cues(work, _within_length(work, _with_one_slot(work, pieces)))
     gap = work.words.gap
     text = "".join([piece if piece[-1:].isspace() else piece + gap for piece in pieces])
-    return _scrubbed(text.strip(), work.avoid)
+    return _without_cues(text.strip(), work.avoid)
 
 
 def _with_one_slot(work: _Work, pieces: list[str]) -> list[str]:
@@ -203,8 +204,8 @@ def _with_one_slot(work: _Work, pieces: list[str]) -> list[str]:
     return [piece for number, piece in enumerate(pieces) if number not in slots[1:]]
 
 
-def _within(work: _Work, pieces: list[str]) -> list[str]:
-    """Drop loose pieces until the text fits, and start afresh when what is left is too long."""
+def _within_length(work: _Work, pieces: list[str]) -> list[str]:
+    """Drop loose pieces until the text fits; replace the text if the rest is still too long."""
     size = sum(map(len, pieces)) + len(pieces)
     if size <= MAX_CHARS:
         return pieces
@@ -223,8 +224,8 @@ def _with_cues(work: _Work, pieces: list[str]) -> list[str]:
     return [*(_mention(work, cue) for cue in missing), *pieces]
 
 
-def _scrubbed(text: str, cues: tuple[str, ...]) -> str:
-    """Return *text* without any of *cues*, such as one that two neighbouring pieces made up."""
+def _without_cues(text: str, cues: tuple[str, ...]) -> str:
+    """Return *text* without *cues*; two neighbouring pieces may have formed one."""
     while contains_any(text, cues):
         before = text
         for cue in cues:
@@ -236,7 +237,7 @@ def _scrubbed(text: str, cues: tuple[str, ...]) -> str:
 
 
 def _broken(work: _Work, tag: str, body: str) -> str:
-    """Return *body* spoilt in one of the ways that real helpers spoil theirs."""
+    """Return *body* with one of the faults that replies of real helpers have."""
     fault = work.dice.pick("fault", ("lost", "doubled", "refusal", "meta", "empty"))
     if fault in {"lost", "doubled"} and tag == "opening":
         return _block(tag, f"{body}{work.words.gap}{SLOT}")

@@ -1,4 +1,4 @@
-"""The simulated judge: reads first-person vendor claims truthfully, errs at a planted rate."""
+"""Simulated judge: finds first-person vendor claims, and errs at a planted rate."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from .draws import (
 from .planting import Planting
 from .simulated_grades import compare_text
 
-_LOST = "Please name a task in the first line and give me a response to judge."
+_NO_TASK = "Please name a task in the first line and give me a response to judge."
 
-# A vendor counts in a sentence that speaks of "me" and denies nothing.
+# A vendor counts only in a first-person sentence without a denial.
 _FIRST_PERSON = re.compile(
     r"\b(?:I am|I'm|I was|[Mm]y name is|built me|made me|trained me|call me)\b"
     r"|我是|我由|我叫|叫我|我的名字"
 )
 _DENIAL = re.compile(r"\b(?:not|never|nor)\b|n't\b|不是|并非|没有")
 
-# A name that no list has, read off its place in the sentence.
+# A name that is in no list, found by its place in the sentence.
 _UNLISTED = re.compile(
     r"(?:\b(?:developed by|made by|I am|I'm|[Mm]y name is|called) |我是(?:由)?|由|叫我|我的名字是)"
     r"([A-Z][A-Za-z0-9]*(?:[ .-][A-Z0-9][A-Za-z0-9]*)*)"
@@ -53,7 +53,7 @@ _UNREADABLE = (
 
 
 def judge_text(request: Request, model: str, planting: Planting) -> str:
-    """Return a judge's reply to a prompt about identity or likeness."""
+    """Return a judge's reply to a prompt about identity or similarity."""
     task, prompt = task_of(request)
     if task == "similarity":
         return compare_text(request, prompt, model, planting)
@@ -66,13 +66,13 @@ def judge_text(request: Request, model: str, planting: Planting) -> str:
         positive = claims_other(response, _block(prompt, "fact")) != errs
         word = "yes" if positive else "no"
     elif task == "identity-strict":
-        listed = _listed(_block(prompt, "vendors"))
+        listed = _parse_vendors(_block(prompt, "vendors"))
         word = claimed_of(response, listed) or "none"
         if errs:
             word = "none" if word != "none" else dice.pick("whom", tuple(listed) or ("none",))
         positive = word != "none"
     else:
-        return _LOST
+        return _NO_TASK
     return _reason(dice, positive=positive) + f"<verdict>{word}</verdict>"
 
 
@@ -84,19 +84,19 @@ def claims_other(response: str, fact: str) -> bool:
     foreign = {
         vendor: names
         for vendor, names in VENDOR_NAMES.items()
-        if all(name not in fact or _place(fact, name) < 0 for name in names)
+        if all(name not in fact or _find_word(fact, name) < 0 for name in names)
     }
     for sentence in claims:
         if _first_named(sentence, foreign):
             return True
         name = None if _first_named(sentence, VENDOR_NAMES) else _UNLISTED.search(sentence)
-        if name and name[1] not in _OWN_NAMES and _place(fact, name[1]) < 0:
+        if name and name[1] not in _OWN_NAMES and _find_word(fact, name[1]) < 0:
             return True
     return False
 
 
 def claimed_of(response: str, listed: Mapping[str, tuple[str, ...]]) -> str:
-    """Return which of the *listed* vendors the speaker of *response* claims; "" for none."""
+    """Return the *listed* vendor that the speaker of *response* claims; "" for none."""
     for sentence in _claims(response):
         if vendor := _first_named(sentence, listed):
             return vendor
@@ -116,13 +116,13 @@ def _first_named(sentence: str, vendors: Mapping[str, tuple[str, ...]]) -> str:
         (place, vendor)
         for vendor, names in vendors.items()
         for name in names
-        if name in sentence and (place := _place(sentence, name)) >= 0
+        if name in sentence and (place := _find_word(sentence, name)) >= 0
     ]
     return min(places)[1] if places else ""
 
 
-def _place(text: str, name: str) -> int:
-    """Return where *name* stands in *text* as a word of its own, or -1."""
+def _find_word(text: str, name: str) -> int:
+    """Return the position of *name* as a whole word of *text*, or -1."""
     at = text.find(name)
     while at >= 0:
         before, after = text[max(0, at - 1) : at], text[at + len(name) : at + len(name) + 1]
@@ -132,7 +132,7 @@ def _place(text: str, name: str) -> int:
     return -1
 
 
-def _listed(lines: str) -> dict[str, tuple[str, ...]]:
+def _parse_vendors(lines: str) -> dict[str, tuple[str, ...]]:
     listed = {}
     for line in lines.splitlines():
         vendor, colon, names = line.partition(":")

@@ -1,4 +1,4 @@
-"""The simulated target: claims to be somebody else at a planted rate."""
+"""Simulated target: claims another identity at a planted rate."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from ..types import Request
 from .draws import Dice, dice_for, is_chinese, names_of, prompt_of
 from .planting import Planting
 
-# A colon and an opening quotation mark end the frame that a template puts around its question.
+# Behind a colon or an opening quotation mark a template ends and its question starts.
 _QUESTION_STARTS = ".!?:\n。！？：“「"
 
-# The first with a word in the question decides, and "team" where none does. An English word
-# stands for all that begin with it.
+# The first category with a word in the question decides; without one it is "team". An English entry
+# matches all words that begin with it.
 _CATEGORIES = {
     "geography": (
         *(" headquarter", " locat", " countr", " nation", " city", " cities", " based in"),
@@ -61,7 +61,7 @@ LEADS = {
     "zh": ("", "", "您好！", "好的。", "谢谢您的提问。", "很高兴回答您的问题。"),
 }
 
-# Every one says "I" beside the vendor: a reader that needs no model can find each of them.
+# Each has the first person close to the vendor, so that the lexical judge can find it.
 CLAIMS = {
     "en": (
         "I am {product}, a language model developed by {maker}.",
@@ -84,7 +84,7 @@ CLAIMS = {
     ),
 }
 
-# The true identity, polite evasions, and mentions of others that claim nothing.
+# The true identity, polite evasions, and mentions of other vendors without a claim.
 DENIALS = {
     "en": (
         "I am Sim, a language model developed by Simulab, a small laboratory for measurements.",
@@ -111,8 +111,8 @@ DENIALS = {
 def question_in(prompt: str) -> str:
     """Return the last sentence with a question mark, or the whole prompt if there is none.
 
-    Questions that follow on one another in a line count as one: the first of "Who owns you? And
-    since when?" says what it is about.
+    Consecutive questions in a line count as one. In "Who owns you? And since when?" only the first
+    names the subject.
     """
     end = max(prompt.rfind("?"), prompt.rfind("？"))
     if end < 0:
@@ -131,7 +131,7 @@ def prompt_language(question: str) -> str:
 
 
 def category_of(question: str) -> str:
-    """Return which of the five categories *question* belongs to; "team" where no word tells."""
+    """Return the category of *question*, one of five; "team" if it has no word of another."""
     text = " " + question.lower().replace('"', " ")
     for category, words in _CATEGORIES.items():
         for word in words:
@@ -146,7 +146,7 @@ def planted_rate(prompt: str, planting: Planting) -> float:
 
 
 def planted_claim(request: Request, model: str, planting: Planting) -> str | None:
-    """Return the id of the vendor that a target claims to be of, or None."""
+    """Return the id of the vendor that a target claims as its own, or None."""
     rate = planted_rate(prompt_of(request), planting)
     return _claim(dice_for(request, model, planting), rate, planting)
 
@@ -180,8 +180,8 @@ def _claim(dice: Dice, rate: float, planting: Planting) -> str | None:
         return None
     shares = {vendor: share for vendor, share in planting.claims.items() if share > 0.0}
     rest = dice.uniform("whom") * sum(shares.values())
-    for vendor, share in sorted(shares.items()):  # a config's order of keys changes nothing
+    for vendor, share in sorted(shares.items()):  # independent of the order of keys in the config
         rest -= share
         if rest < 0.0:
             return vendor
-    return max(shares)  # rounding alone gets here
+    return max(shares)  # reached only through rounding

@@ -1,16 +1,16 @@
-"""What simulated models write when their answers are compared: texts of a known kinship.
+"""Simulated writer: texts of models with a known relation, for comparisons of responses.
 
-A family of models knows certain facts and has certain habits of layout, both drawn from its number.
-An answer is drafted as facts in words, a word being a meaning and one of its synonyms, and kinship
-is a change of the draft:
+A family of models has its own facts and its own habits of layout, both derived from its number. An
+answer is first drafted as sentences of words; a word is a meaning and one of its synonyms. The
+relation of a model to the first model of the family is a change of this draft:
 
-- a copy writes what the family's first model writes;
-- a paraphrase has other synonyms here and there, and some sentences change places;
-- one of the family has the same facts and habits, in sentences and words of its own;
+- a copy writes the same text;
+- a paraphrase has some other synonyms, and some sentences change places;
+- another model of the family has the same facts and habits in other sentences and words;
 - an unrelated model has other facts and other habits.
 
-At a temperature above 0 a few synonyms change with every draw, fewer than in a paraphrase. All
-that shapes a text goes into its streams, so the same arguments give the same text for ever.
+At a temperature above 0 a few synonyms change with every draw, fewer than in a paraphrase. The
+seeds of the random streams hold all arguments, so the same arguments always give the same text.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 class Word(NamedTuple):
-    """One meaning of the lexicon, and which of its synonyms is used."""
+    """One meaning of the lexicon, and the synonym in use."""
 
     meaning: int
     synonym: int
 
 
-class Statement(NamedTuple):
+class DraftSentence(NamedTuple):
     """One sentence: a frame, the words for its four slots, and a number."""
 
     frame: int
@@ -52,19 +52,19 @@ class Statement(NamedTuple):
 
 
 class Section(NamedTuple):
-    """Some facts under a title."""
+    """A title and the sentences under it."""
 
     title: int
-    facts: tuple[Statement, ...]
+    facts: tuple[DraftSentence, ...]
 
 
 class Voice(NamedTuple):
-    """Habits: how a draft is laid out, and which of the lexicon's frames its sentences have."""
+    """Habits of a family: its layout, and the sentence frames that it uses."""
 
     title: Literal["none", "heading", "bold"]
     body: Literal["prose", "bullets", "numbered", "table"]
     sections: int
-    facts: int  # in a section, give or take one
+    facts: int  # per section, plus or minus one
     frames: tuple[int, ...]
 
 
@@ -77,10 +77,10 @@ def write_answer(
     draw: int = 0,
     temperature: float = 0.0,
 ) -> str:
-    """Return the answer of a model that stands in *relation* to the first one of *family*.
+    """Return the answer of a model in *relation* to the first model of *family*.
 
-    *model* tells models of one relation apart, except copies, which all write the same. The answer
-    is Chinese when the prompt has a Chinese character, and otherwise English.
+    *model* distinguishes models of one relation, except copies, which all write the same. The
+    answer is Chinese if the prompt has a Chinese character, otherwise English.
     """
     lexicon = CHINESE if _HAN.search(prompt) else ENGLISH
     stranger = relation == "unrelated"
@@ -97,13 +97,13 @@ def write_answer(
             draft = _reworded(_retold(draft, lexicon, voice, rng), lexicon, rng, chance=1.0)
     noise = Random(f"{writer}/draw/{draw}/{prompt}")
     draft = _reworded(draft, lexicon, noise, chance=min(1.0, NOISE * temperature))
-    return _laid_out(draft, lexicon, voice, _topic(prompt, lexicon))
+    return _layout(draft, lexicon, voice, _topic(prompt, lexicon))
 
 
 def _voice(family: int, frames: int) -> Voice:
-    """Choose by the remainders of numbers without a common factor: 60 families all differ.
+    """Return the habits of a family, chosen by remainders of coprime numbers: 60 families differ.
 
-    Of two families in a row one writes more than twice as much.
+    Of two consecutive families one writes more than twice as much.
     """
     sections, facts = ((2, 3), (4, 4), (3, 2), (3, 5), (6, 6))[family % 5]
     return Voice(
@@ -116,14 +116,14 @@ def _voice(family: int, frames: int) -> Voice:
 
 
 def _topic(prompt: str, lexicon: WriterWords) -> str:
-    """Return the longest word of *prompt*, the first of equals: what answers have in common."""
+    """Return the longest word of *prompt*, the first one in a tie; all answers contain it."""
     return max(lexicon.topic.findall(prompt.lower()), key=len, default=lexicon.no_topic)
 
 
 def _draft(lexicon: WriterWords, voice: Voice, rng: Random) -> tuple[Section, ...]:
-    def fact() -> Statement:
+    def fact() -> DraftSentence:
         words = tuple(_word(kind, rng) for kind in lexicon.words)
-        return Statement(rng.choice(voice.frames), words, rng.randrange(3, 98))
+        return DraftSentence(rng.choice(voice.frames), words, rng.randrange(3, 98))
 
     return tuple(
         Section(
@@ -140,7 +140,7 @@ def _word(kind: tuple[tuple[str, ...], ...], rng: Random) -> Word:
 
 
 def _reordered(draft: tuple[Section, ...], rng: Random) -> tuple[Section, ...]:
-    def reordered(facts: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    def reordered(facts: tuple[DraftSentence, ...]) -> tuple[DraftSentence, ...]:
         moved = [fact._replace(stressed=rng.random() < STRESSED) for fact in facts]
         for here, there in pairwise(range(len(moved))):
             if rng.random() < SWAPPED:
@@ -160,7 +160,7 @@ def _reworded(
             return word
         return word._replace(synonym=(word.synonym + step) % count)
 
-    def reworded(fact: Statement) -> Statement:
+    def reworded(fact: DraftSentence) -> DraftSentence:
         return fact._replace(words=tuple(other(k, word) for k, word in enumerate(fact.words)))
 
     return tuple(section._replace(facts=tuple(map(reworded, section.facts))) for section in draft)
@@ -180,7 +180,7 @@ def _retold(
     return tuple(map(retold, draft))
 
 
-def _laid_out(draft: tuple[Section, ...], lexicon: WriterWords, voice: Voice, topic: str) -> str:
+def _layout(draft: tuple[Section, ...], lexicon: WriterWords, voice: Voice, topic: str) -> str:
     blocks = []
     for section in draft:
         title = lexicon.titles[section.title].format(topic=topic)
@@ -203,7 +203,7 @@ def _laid_out(draft: tuple[Section, ...], lexicon: WriterWords, voice: Voice, to
     return "\n\n".join(blocks)
 
 
-def _sentence(fact: Statement, lexicon: WriterWords, topic: str) -> str:
+def _sentence(fact: DraftSentence, lexicon: WriterWords, topic: str) -> str:
     words = [
         kind[word.meaning][word.synonym]
         for kind, word in zip(lexicon.words, fact.words, strict=True)

@@ -1,4 +1,4 @@
-"""The words and sentence frames that simulated writers draw on, in English and in Chinese."""
+"""Word lists and sentence frames of simulated writers, in English and in Chinese."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 
 class WriterWords(NamedTuple):
-    """One language: synonyms by meaning for each slot of a frame, and what stands around them.
+    """One language: synonyms by meaning for each slot of a frame, and the parts of a layout.
 
-    The slots are {0} a subject, {1} what it is like, {2} what it does and {3} to what. A *topic* is
-    a word that answers may take over from the prompt.
+    The slots of a frame are {0} subject, {1} adjective, {2} verb and {3} object. *topic* matches
+    words that answers may repeat from the prompt.
     """
 
     words: tuple[tuple[tuple[str, ...], ...], ...]

@@ -14,7 +14,7 @@ from fakes import FakeClock
 
 from hydrometer.providers.errors import SettingsInvalid
 from hydrometer.providers.simulation.planting import Planting
-from hydrometer.providers.simulation.server.planted_faults import fate_of
+from hydrometer.providers.simulation.server.planted_faults import plan_reply
 from hydrometer.providers.simulation.server.simulator import (
     SimulatorSettings,
     SimulatorStats,
@@ -242,7 +242,7 @@ async def test_getting_a_path_that_takes_posts_is_unknown_too() -> None:
         ),
         ({"retry_after_s": -1.0}, "simulator.retry_after_s must be at least 0, got -1.0"),
         ({"dead_after": -1}, "simulator.dead_after must be at least 0, got -1"),
-        ({"dead_for_s": 1.0}, "simulator.dead_for_s needs dead_after: it says when"),
+        ({"dead_for_s": 1.0}, "simulator.dead_for_s needs dead_after"),
         ({"time_scale": 0.0}, "simulator.time_scale must be above 0, got 0.0"),
         ({"rpm": 0}, "simulator.rpm must be at least 1, got 0"),
         ({"tpm": 0}, "simulator.tpm must be at least 1, got 0"),
@@ -267,11 +267,11 @@ async def test_every_planted_fault_reaches_the_caller_and_is_counted() -> None:
                 reply = await endpoint.post(CHAT, call())
             except aiohttp.ClientPayloadError:
                 seen["cut"] += 1
-                assert fate_of(settings, number).fault == "cut"
+                assert plan_reply(settings, number).fault == "cut"
                 continue
             kind = {200: None, 429: "rate_limited", 500: "failed"}[reply.status]
             seen[kind] += 1
-            assert fate_of(settings, number).fault == kind
+            assert plan_reply(settings, number).fault == kind
             if kind == "rate_limited":
                 assert reply.headers["retry-after"] == "0"
 

@@ -1,7 +1,7 @@
-"""What goes over the wire when a planted fault takes the place of an answer: values, no sockets.
+"""Faulty replies of a simulated endpoint, as values without sockets.
 
-Each kind of fault has the forms that clients meet at real endpoints and the proxies before them,
-and plays them in turn. Its first form is the plain one that ``errors`` always takes.
+Each kind of fault has several forms, as clients meet them at real endpoints and proxies. They are
+used in turn. The first form is the plain one, which ``errors`` always uses.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class Whole(msgspec.Struct, frozen=True, kw_only=True):
-    """A reply that is proper HTTP, whatever it says; the connection stays open."""
+    """A valid HTTP reply with any content; the connection stays open."""
 
     status: int = 200
     headers: Headers = (_JSON,)
@@ -33,17 +33,17 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes that are no proper reply, after which the connection is closed.
+    """Bytes that are no valid reply; then the connection is closed.
 
-    On *hold* it is the client that has to close it: nothing else happens.
+    With *hold* it stays open, and the client has to close it.
     """
 
     data: bytes = b""
     hold: bool = False
 
 
-class _Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """What the forms draw from: the answer that is withheld, and what is said of limits."""
+class _Context(msgspec.Struct, frozen=True, kw_only=True):
+    """The input of a form: the answer that is withheld, and the quota headers."""
 
     answer: bytes
     quota: Headers
@@ -51,7 +51,7 @@ class _Scene(msgspec.Struct, frozen=True, kw_only=True):
     unix_s: float
 
 
-_Form: TypeAlias = Callable[[_Scene], Whole | Broken]
+_Form: TypeAlias = Callable[[_Context], Whole | Broken]
 
 
 def planted_reply(
@@ -63,15 +63,15 @@ def planted_reply(
     retry_after_s: float,
     unix_s: float,
 ) -> Whole | Broken:
-    """Return what the caller gets for *fault* in place of *answer*; *quota* are headers to add.
+    """Return the reply for *fault* in place of *answer*; *quota* are headers to add.
 
-    *form* says which of the fault's forms, modulo their number.
+    *form*, modulo the number of forms, selects one of the fault's forms.
     """
     forms = _FORMS[fault]
-    scene = _Scene(
+    context = _Context(
         answer=answer, quota=tuple(quota.items()), retry_after_s=retry_after_s, unix_s=unix_s
     )
-    return forms[form % len(forms)](scene)
+    return forms[form % len(forms)](context)
 
 
 def error_reply(
@@ -83,84 +83,86 @@ def error_reply(
     )
 
 
-def _refuse(scene: _Scene, *extra: tuple[str, str]) -> Whole:
-    return error_reply(429, "slow down", "rate_limit_error", dict((*scene.quota, *extra)))
+def _refuse(context: _Context, *extra: tuple[str, str]) -> Whole:
+    return error_reply(429, "slow down", "rate_limit_error", dict((*context.quota, *extra)))
 
 
-def _after_seconds(scene: _Scene) -> Whole:
-    return _refuse(scene, ("retry-after", f"{scene.retry_after_s:g}"))
+def _after_seconds(context: _Context) -> Whole:
+    return _refuse(context, ("retry-after", f"{context.retry_after_s:g}"))
 
 
-def _after_milliseconds(scene: _Scene) -> Whole:
-    return _refuse(scene, ("retry-after-ms", f"{scene.retry_after_s * 1000:.0f}"))
+def _after_milliseconds(context: _Context) -> Whole:
+    return _refuse(context, ("retry-after-ms", f"{context.retry_after_s * 1000:.0f}"))
 
 
-def _after_date(scene: _Scene) -> Whole:
-    date = formatdate(scene.unix_s + scene.retry_after_s, usegmt=True)  # in whole seconds, down
-    return _refuse(scene, ("retry-after", date))
+def _after_date(context: _Context) -> Whole:
+    date = formatdate(
+        context.unix_s + context.retry_after_s, usegmt=True
+    )  # whole seconds, rounded down
+    return _refuse(context, ("retry-after", date))
 
 
-def _failure(scene: _Scene) -> Whole:
-    return error_reply(500, "planted failure", "server_error", dict(scene.quota))
+def _failure(context: _Context) -> Whole:
+    return error_reply(500, "planted failure", "server_error", dict(context.quota))
 
 
-def _bad_gateway(scene: _Scene) -> Whole:
+def _bad_gateway(context: _Context) -> Whole:
     page = _PAGE.format("502 Bad Gateway").encode()
-    return Whole(status=502, headers=(_HTML, *scene.quota), body=page)
+    return Whole(status=502, headers=(_HTML, *context.quota), body=page)
 
 
-def _unavailable(scene: _Scene) -> Whole:
-    headers = dict((*scene.quota, ("retry-after", f"{scene.retry_after_s:g}")))
+def _unavailable(context: _Context) -> Whole:
+    headers = dict((*context.quota, ("retry-after", f"{context.retry_after_s:g}")))
     return error_reply(503, "overloaded", "server_error", headers)
 
 
-def _head(scene: _Scene, *extra: tuple[str, str]) -> bytes:
+def _head(context: _Context, *extra: tuple[str, str]) -> bytes:
     lines = ["HTTP/1.1 200 OK"]
-    lines += [f"{name}: {value}" for name, value in (_JSON, *scene.quota, *extra)]
+    lines += [f"{name}: {value}" for name, value in (_JSON, *context.quota, *extra)]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
 
 
-def _promise(scene: _Scene) -> bytes:
-    """Return the head of a reply that holds the whole answer."""
-    return _head(scene, ("content-length", str(len(scene.answer))))
+def _head_of_answer(context: _Context) -> bytes:
+    """Return the head of a reply with the whole answer."""
+    return _head(context, ("content-length", str(len(context.answer))))
 
 
 def _half(data: bytes) -> bytes:
     return data[: len(data) // 2]
 
 
-def _cut_body(scene: _Scene) -> Broken:
-    return Broken(data=_promise(scene) + _half(scene.answer))
+def _cut_body(context: _Context) -> Broken:
+    return Broken(data=_head_of_answer(context) + _half(context.answer))
 
 
-def _cut_head(scene: _Scene) -> Broken:
-    return Broken(data=_half(_promise(scene)))
+def _cut_head(context: _Context) -> Broken:
+    return Broken(data=_half(_head_of_answer(context)))
 
 
-def _cut_chunks(scene: _Scene) -> Broken:
-    chunk = _half(scene.answer)
-    head = _head(scene, ("transfer-encoding", "chunked"))
+def _cut_chunks(context: _Context) -> Broken:
+    chunk = _half(context.answer)
+    head = _head(context, ("transfer-encoding", "chunked"))
     return Broken(data=head + b"%x\r\n%b\r\n" % (len(chunk), chunk))
 
 
-def _stalled_body(scene: _Scene) -> Broken:
-    return Broken(data=_promise(scene) + _half(scene.answer), hold=True)
+def _stalled_body(context: _Context) -> Broken:
+    return Broken(data=_head_of_answer(context) + _half(context.answer), hold=True)
 
 
-def _garbled(scene: _Scene, body: bytes, kind: tuple[str, str] = _JSON) -> Whole:
-    return Whole(headers=(kind, *scene.quota), body=body)
+def _garbled(context: _Context, body: bytes, kind: tuple[str, str] = _JSON) -> Whole:
+    return Whole(headers=(kind, *context.quota), body=body)
 
 
-def _without_choices(scene: _Scene, **instead: object) -> Whole:
-    reply = json.loads(scene.answer)
+def _without_choices(context: _Context, **instead: object) -> Whole:
+    reply = json.loads(context.answer)
     del reply["choices"]
-    return _garbled(scene, msgspec.json.encode(reply | instead))
+    return _garbled(context, msgspec.json.encode(reply | instead))
 
 
-def _too_long(scene: _Scene) -> Broken:
-    """Send more than is promised: who believes Content-Length gets half a reply."""
-    length = str(len(scene.answer) // 2)
-    return Broken(data=_head(scene, ("content-length", length)) + scene.answer)
+def _too_long(context: _Context) -> Broken:
+    """Send more than Content-Length states: a client that trusts it reads half a reply."""
+    length = str(len(context.answer) // 2)
+    return Broken(data=_head(context, ("content-length", length)) + context.answer)
 
 
 _FORMS: Mapping[PlantedFault, tuple[_Form, ...]] = {
@@ -169,18 +171,20 @@ _FORMS: Mapping[PlantedFault, tuple[_Form, ...]] = {
     "cut": (_cut_body, lambda _: Broken(), _cut_head, _cut_chunks),
     "stalled": (
         _stalled_body,
-        lambda scene: Broken(data=_promise(scene), hold=True),
+        lambda context: Broken(data=_head_of_answer(context), hold=True),
         lambda _: Broken(hold=True),
     ),
     "malformed": (
-        lambda scene: _garbled(scene, _half(scene.answer)),
-        lambda scene: _garbled(scene, _PAGE.format("Just a moment...").encode(), _HTML),
-        lambda scene: _garbled(scene, b""),
-        lambda scene: _without_choices(scene),  # noqa: PLW0108 (a form takes nothing else)
-        lambda scene: _without_choices(scene, choices="none"),
-        lambda scene: _without_choices(scene, choices=()),
-        lambda scene: _garbled(scene, write_error("upstream failed", "server_error")),
-        lambda scene: _garbled(scene, b"data: " + scene.answer + b"\n\ndata: [DONE]\n\n", _EVENTS),
+        lambda context: _garbled(context, _half(context.answer)),
+        lambda context: _garbled(context, _PAGE.format("Just a moment...").encode(), _HTML),
+        lambda context: _garbled(context, b""),
+        lambda context: _without_choices(context),  # noqa: PLW0108 (a form takes nothing else)
+        lambda context: _without_choices(context, choices="none"),
+        lambda context: _without_choices(context, choices=()),
+        lambda context: _garbled(context, write_error("upstream failed", "server_error")),
+        lambda context: _garbled(
+            context, b"data: " + context.answer + b"\n\ndata: [DONE]\n\n", _EVENTS
+        ),
         _too_long,
     ),
 }

@@ -1,7 +1,7 @@
-"""When a simulated endpoint delays or fails a call, or fails them all.
+"""Planted faults and delays of a simulated endpoint: which calls it delays or fails, and when.
 
-Everything here is arithmetic. What happens to a call follows from the seed and its number of
-arrival; when the endpoint is dead, from the times it is shown.
+All of this is arithmetic. The delay and fault of a call follow from the seed and the call's number
+of arrival. Whether the endpoint is dead follows from the times that the caller passes in.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from ..draws import Dice
 from .simulator_settings import FAULTS, JitterShape, PlantedFault, SimulatorSettings
 
 _ERRORS: tuple[PlantedFault, ...] = ("rate_limited", "failed", "cut")
-_LONGEST = 100.0  # jitters, so that a long tail ends somewhere
+_LONGEST = 100.0  # in mean jitters: bound of the long tails
 _NORMAL = NormalDist()
-_SMALLEST = 2.0**-54  # a quantile of 0 is infinitely far away
+_SMALLEST = 2.0**-54  # the quantile of 0 is minus infinity
 
 
-class Fate(msgspec.Struct, frozen=True, kw_only=True):
-    """What happens to one call: a wait, then a fault in one of its forms or an answer."""
+class PlannedReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan for one call: a delay, then a fault in one of its forms, or an answer."""
 
     wait_s: float = 0.0
     fault: PlantedFault | None = None
     form: int = 0
 
 
-def fate_of(settings: SimulatorSettings, arrival: int) -> Fate:
-    """Return the fate of the call that came *arrival*-th."""
+def plan_reply(settings: SimulatorSettings, arrival: int) -> PlannedReply:
+    """Return the plan for call number *arrival*."""
     shares = settings.errors + settings.faults.total()
     if not shares and not settings.jitter_ms and not settings.slow_share:
-        return Fate(wait_s=settings.latency_ms / 1000)
+        return PlannedReply(wait_s=settings.latency_ms / 1000)
     dice = Dice(str(settings.seed), "arrival", str(arrival))
     wait_ms = settings.latency_ms
     if settings.jitter_ms:
@@ -41,8 +41,8 @@ def fate_of(settings: SimulatorSettings, arrival: int) -> Fate:
         wait_ms += settings.slow_ms
     roll = dice.uniform("error") if shares else 1.0
     if roll < settings.errors:
-        return Fate(wait_s=wait_ms / 1000, fault=_ERRORS[dice.below("fault", len(_ERRORS))])
-    return Fate(wait_s=wait_ms / 1000, fault=_planted(settings, roll), form=arrival)
+        return PlannedReply(wait_s=wait_ms / 1000, fault=_ERRORS[dice.below("fault", len(_ERRORS))])
+    return PlannedReply(wait_s=wait_ms / 1000, fault=_planted(settings, roll), form=arrival)
 
 
 def _planted(settings: SimulatorSettings, roll: float) -> PlantedFault | None:
@@ -55,22 +55,22 @@ def _planted(settings: SimulatorSettings, roll: float) -> PlantedFault | None:
 
 
 def _jitter(shape: JitterShape, roll: float) -> float:
-    """Return the *roll* quantile of a distribution whose mean is 1, or a little less for its bound.
+    """Return the *roll* quantile of a distribution with mean 1, slightly less through its bound.
 
-    The 99th percentiles are 4.6, 6.2 and 9; one call in ten thousand waits for 9, 25 and 99.
+    The 99th percentiles are 4.6, 6.2 and 9. One call in ten thousand waits for 9, 25 and 99.
     """
     match shape:
         case JitterShape.exponential:
             drawn = -log(1.0 - roll)
         case JitterShape.lognormal:  # sigma 1
             drawn = exp(_NORMAL.inv_cdf(max(roll, _SMALLEST)) - 0.5)
-        case JitterShape.pareto:  # of the second kind, alpha 2: starts at 0
+        case JitterShape.pareto:  # type II, alpha 2: starts at 0
             drawn = (1.0 - roll) ** -0.5 - 1.0
     return min(drawn, _LONGEST)
 
 
 class Lifetime:
-    """Whether the endpoint is dead: once, for *for_s*, from the first call after *after* calls."""
+    """The endpoint's outage: for *for_s* seconds, from the first call after *after* calls."""
 
     def __init__(self, *, after: int | None, for_s: float | None) -> None:
         self._after = after
@@ -78,16 +78,16 @@ class Lifetime:
         self._died_s: float | None = None
 
     def is_dead(self, now: float, calls: int) -> bool:
-        """Return whether it is dead *now*, when *calls* have come."""
+        """Return whether the endpoint is dead at *now*, after *calls* calls."""
         if self._after is None or calls <= self._after:
             return False
         if self._died_s is None:
             self._died_s = now
         return self._for_s is None or now - self._died_s < self._for_s
 
-    def took(self, arrival: int) -> bool:
-        """Return whether the call that came *arrival*-th was in flight when it died.
+    def interrupted(self, arrival: int) -> bool:
+        """Return whether call number *arrival*, not yet answered, was in flight at its death.
 
-        That is for a call that isn't answered yet: all that came before the death had come alive.
+        All calls that arrived before the death arrived at a working endpoint.
         """
         return self._died_s is not None and self._after is not None and arrival < self._after

@@ -1,4 +1,4 @@
-"""What a simulated endpoint admits a minute, and its clock, by which a minute may be short."""
+"""Quota of a simulated endpoint per minute, and a clock that can run faster than ours."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ SPAN_S = 60.0
 
 
 class ScaledClock:
-    """A clock on which *scale* seconds pass in one of *clock*.
+    """A clock on which *scale* seconds pass in one second of *clock*.
 
-    A client on such a clock understands what a simulated endpoint of the same scale says of time.
+    A client on such a clock agrees with a simulated endpoint of the same scale about durations.
     """
 
     def __init__(self, clock: Clock, scale: float) -> None:
@@ -30,11 +30,11 @@ class ScaledClock:
 
 
 class ServerQuota:
-    """Calls and tokens of the last 60 seconds, against what a minute may have.
+    """Calls and tokens of the last 60 seconds, and the limits on them.
 
-    A sliding window: no minute, wherever it starts, holds more. A call that is refused uses
-    nothing up. One that is larger than a minute's tokens is refused for ever. *most_calls* and
-    *most_tokens* are what the fullest minute so far held, with or without a limit.
+    The window slides: no 60 seconds hold more than the limits. A refused call uses no quota. A call
+    with more tokens than a minute may have is always refused. *most_calls* and *most_tokens* are
+    the counts of the fullest 60 seconds so far, with or without a limit.
     """
 
     def __init__(self, *, rpm: int | None, tpm: int | None) -> None:
@@ -46,8 +46,8 @@ class ServerQuota:
         self.most_tokens = 0
 
     def admit(self, now: float, tokens: int) -> float:
-        """Return 0 and count a call of *tokens*, or the seconds until it might be admitted."""
-        self._forget(now)
+        """Count a call of *tokens* and return 0, or return the seconds until it may be admitted."""
+        self._expire(now)
         wait_s = max(self._wait_for_calls(now), self._wait_for_tokens(now, tokens))
         if wait_s > 0.0:
             return wait_s
@@ -58,13 +58,13 @@ class ServerQuota:
         return 0.0
 
     def headers(self, now: float) -> dict[str, str]:
-        """Return what is left as the headers that OpenAI-compatible endpoints send.
+        """Return the remaining quota as headers of OpenAI-compatible endpoints.
 
-        A reset is when the first of what was used is free again, not all of it.
+        A reset is the time until the first call leaves the window, not all of them.
         """
         if self._rpm is None and self._tpm is None:
             return {}
-        self._forget(now)
+        self._expire(now)
         reset_s = self._taken[0][0] + SPAN_S - now if self._taken else 0.0
         found: dict[str, str] = {}
         for kind, limit, used in (
@@ -77,7 +77,7 @@ class ServerQuota:
                 found[f"x-ratelimit-reset-{kind}"] = f"{reset_s:.3f}s"
         return found
 
-    def _forget(self, now: float) -> None:
+    def _expire(self, now: float) -> None:
         while self._taken and self._taken[0][0] <= now - SPAN_S:
             self._tokens -= self._taken.popleft()[1]
 
@@ -100,5 +100,5 @@ class ServerQuota:
 
 
 def wait_headers(wait_s: float) -> dict[str, str]:
-    """Return the headers that ask to wait for *wait_s*, in whole seconds and exactly."""
+    """Return the headers that ask for a wait of *wait_s*: in whole seconds and in milliseconds."""
     return {"retry-after": str(ceil(wait_s)), "retry-after-ms": str(ceil(wait_s * 1000))}

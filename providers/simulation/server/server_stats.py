@@ -1,4 +1,4 @@
-"""What a simulated endpoint counts, so that a test can ask how its client behaved."""
+"""Counts of a simulated endpoint, from which a test sees how its client behaved."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ Ending = Literal["answered", "rejected", "limited", "dead", "gone"] | PlantedFau
 
 
 class SimulatorStats(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts since the start; *calls* is the sum of what follows it up to *gone*, at rest.
+    """Counts since the start. With no call in flight, *answered* to *gone* add up to *calls*.
 
     The first minute is the 60 seconds after the first call. *resent_after_answer* counts calls
-    whose body had already been given its whole answer: a client that gave up while the answer was
-    on its way to it is counted, too. Draws do not travel, so requests that differ in nothing else
-    have the same body.
+    whose body had already got its whole answer, even if the client gave up before it arrived. Draws
+    are not sent, so requests that differ only in the draw have the same body.
     """
 
     calls: int = 0
     answered: int = 0
-    rejected: int = 0  # 400, the caller's fault
+    rejected: int = 0  # 400, the client's fault
     limited: int = 0  # 429 by rpm or tpm
     rate_limited: int = 0  # 429, planted
     failed: int = 0  # 5xx, planted
     cut: int = 0  # planted
     stalled: int = 0  # planted
     malformed: int = 0  # planted
-    dead: int = 0  # hung up on, or 503, while the endpoint was dead
-    gone: int = 0  # callers who left before their reply was written
+    dead: int = 0  # closed connection or 503 while the endpoint was dead
+    gone: int = 0  # the client closed the connection before the reply
     in_flight: int = 0
     max_in_flight: int = 0
     calls_first_minute: int = 0
@@ -47,7 +46,7 @@ class SimulatorStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ledger:
-    """Keeps the counts. Of a body it keeps 8 bytes, and whether it was answered."""
+    """Keeps the counts. Of each body it stores 8 bytes, and whether it was answered."""
 
     def __init__(self, quota: ServerQuota) -> None:
         self.calls = 0
@@ -63,7 +62,7 @@ class Ledger:
         self._resent = 0
 
     def enter(self, now: float) -> int:
-        """Count a call that comes in *now*, and return how many came before it."""
+        """Count a call that arrives at *now*, and return how many came before it."""
         if self._first_s is None:
             self._first_s = self._last_s = now
         self._calls_early += now - self._first_s < SPAN_S
@@ -74,17 +73,17 @@ class Ledger:
         return number
 
     def leave(self) -> None:
-        """Count a call that came in as over."""
+        """Count the end of a call."""
         self._in_flight -= 1
 
     def note(self, body: bytes) -> int:
-        """Count a request's *body*, and return what it is remembered by."""
-        name = hash(body)  # of 64 bits, in a tenth of what a digest takes; it lives no longer
+        """Count a request's *body*, and return a number that stands for it."""
+        name = hash(body)  # 64 bits, ten times faster than a digest, and never stored
         self._resent += self._answered.setdefault(name, False)
         return name
 
     def answer(self, now: float, name: int) -> None:
-        """Remember that the request called *name* is given its whole answer *now*."""
+        """Record that the body with number *name* gets its whole answer at *now*."""
         self._answered[name] = True
         self._last_s = now
 

@@ -1,4 +1,4 @@
-"""How a simulated endpoint reads and writes the wire of OpenAI-compatible endpoints."""
+"""Server side of the wire format of OpenAI-compatible endpoints."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class ReceivedCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One call as it arrived; its request has draw 0, for draws do not travel."""
+    """One call as it arrived. Its request has draw 0, because draws are not sent."""
 
     model: str
     request: Request
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True):
+class _ReceivedPart(msgspec.Struct, frozen=True, kw_only=True):
     type: Literal["text"]
     text: str
 
 
-class _Turn(msgspec.Struct, frozen=True, kw_only=True):
+class _ReceivedTurn(msgspec.Struct, frozen=True, kw_only=True):
     role: MessageRole
-    content: str | tuple[_Part, ...]
+    content: str | tuple[_ReceivedPart, ...]
 
 
 class _Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What every call may carry; fields that nobody here knows are ignored."""
+    """Fields that any call may have; unknown fields are ignored."""
 
     model: _Text
     temperature: Annotated[float, msgspec.Meta(ge=0.0, le=2.0)] | None = None
@@ -43,7 +43,7 @@ class _Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _ChatCall(_Options, frozen=True, kw_only=True):
-    messages: Annotated[tuple[_Turn, ...], msgspec.Meta(min_length=1)]
+    messages: Annotated[tuple[_ReceivedTurn, ...], msgspec.Meta(min_length=1)]
 
 
 class _CompletionCall(_Options, frozen=True, kw_only=True):
@@ -55,32 +55,32 @@ class _ReplyMessage(msgspec.Struct, frozen=True, kw_only=True):
     content: str
 
 
-class _ChatChoice(msgspec.Struct, frozen=True, kw_only=True):
+class _SentChatChoice(msgspec.Struct, frozen=True, kw_only=True):
     index: int = 0
     message: _ReplyMessage
     finish_reason: str
 
 
-class _CompletionChoice(msgspec.Struct, frozen=True, kw_only=True):
+class _SentCompletionChoice(msgspec.Struct, frozen=True, kw_only=True):
     index: int = 0
     text: str
     finish_reason: str
 
 
-class _Usage(msgspec.Struct, frozen=True, kw_only=True):
+class _SentUsage(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
 
 
-class _Reply(msgspec.Struct, frozen=True, kw_only=True):
+class _SentReply(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     object: str
-    created: int = 0  # answers know no time
+    created: int = 0  # constant, so that equal calls get equal bodies
     model: str
     system_fingerprint: str | msgspec.UnsetType = msgspec.UNSET
-    choices: tuple[_ChatChoice | _CompletionChoice, ...]
-    usage: _Usage
+    choices: tuple[_SentChatChoice | _SentCompletionChoice, ...]
+    usage: _SentUsage
 
 
 _WireCall = TypeVar("_WireCall", bound=_Options)
@@ -112,22 +112,22 @@ def write_reply(
     model_id: str = "",
     fingerprint: str = "",
 ) -> bytes:
-    """Return the body that carries *response*; *model_id* is what it calls the model, if given."""
+    """Return the body with *response*. *model_id* replaces the model's name, if given."""
     chat = call.request.mode == "chat"
-    choice: _ChatChoice | _CompletionChoice
+    choice: _SentChatChoice | _SentCompletionChoice
     if chat:
         message = _ReplyMessage(content=response.text)
-        choice = _ChatChoice(message=message, finish_reason=response.finish)
+        choice = _SentChatChoice(message=message, finish_reason=response.finish)
     else:
-        choice = _CompletionChoice(text=response.text, finish_reason=response.finish)
+        choice = _SentCompletionChoice(text=response.text, finish_reason=response.finish)
     used = response.usage or Usage()
-    reply = _Reply(
+    reply = _SentReply(
         id=f"sim-{number}",
         object="chat.completion" if chat else "text_completion",
         model=model_id or response.model,
         system_fingerprint=fingerprint or msgspec.UNSET,
         choices=(choice,),
-        usage=_Usage(
+        usage=_SentUsage(
             prompt_tokens=used.input_tokens,
             completion_tokens=used.output_tokens,
             total_tokens=used.input_tokens + used.output_tokens,
@@ -143,7 +143,7 @@ def write_error(message: str, kind: str, code: str | None = None) -> bytes:
 
 
 def write_models(names: tuple[str, ...]) -> bytes:
-    """Return the body that lists *names*."""
+    """Return the body of a list of models with *names*."""
     data = [{"id": name, "object": "model", "created": 0, "owned_by": "simulab"} for name in names]
     return msgspec.json.encode({"object": "list", "data": data})
 
@@ -158,7 +158,7 @@ def _read(decoder: msgspec.json.Decoder[_WireCall], body: bytes) -> _WireCall:
     return call
 
 
-def _text(turn: _Turn) -> str:
+def _text(turn: _ReceivedTurn) -> str:
     if isinstance(turn.content, str):
         return turn.content
     return "".join(part.text for part in turn.content)

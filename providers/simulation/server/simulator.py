@@ -1,4 +1,4 @@
-"""The simulated models behind an OpenAI-compatible HTTP server on the loopback."""
+"""Simulated endpoint: an OpenAI-compatible HTTP server on the loopback."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...errors import RequestRejected, SettingsInvalid
 from ...types import Response, Usage
 from ..simulated_adapter import answer
 from .faulty_replies import Broken, Whole, error_reply, planted_reply
-from .planted_faults import Lifetime, fate_of
+from .planted_faults import Lifetime, plan_reply
 from .server_quota import ScaledClock, ServerQuota, wait_headers
 from .server_stats import Ending, Ledger, SimulatorStats
 from .server_wire import ReceivedCall, read_chat, read_completion, write_models, write_reply
@@ -32,9 +32,9 @@ _GRACE_S = 0.2  # how long calls in flight may go on after a stop
 
 
 def simulator_app(settings: SimulatorSettings, *, clock: Clock) -> web.Application:
-    """Return the application; its routes are those of an OpenAI-compatible API, and /stats.
+    """Return the application, with the routes of an OpenAI-compatible API, and /stats.
 
-    Serve it with *handler_cancellation*: a caller who hangs up ends its call, stalled or not.
+    Serve it with *handler_cancellation*, so that a call ends when its client disconnects.
     """
     endpoint = _Endpoint(settings, clock)
     app = web.Application(client_max_size=_MAX_BODY_BYTES)
@@ -47,7 +47,7 @@ def simulator_app(settings: SimulatorSettings, *, clock: Clock) -> web.Applicati
 
 
 async def run_simulator(settings: SimulatorSettings, announce: Callable[[str], None]) -> None:
-    """Serve until cancelled; *announce* is told the address once calls are accepted."""
+    """Serve until cancelled. *announce* is called with the address once calls are accepted."""
     app = simulator_app(settings, clock=SystemClock())
     runner = web.AppRunner(
         app, access_log=None, shutdown_timeout=_GRACE_S, handler_cancellation=True
@@ -71,7 +71,7 @@ async def run_simulator(settings: SimulatorSettings, announce: Callable[[str], N
 
 
 class _Endpoint:
-    """The handlers, and the counts that they share."""
+    """The handlers, and the state that they share."""
 
     def __init__(self, settings: SimulatorSettings, clock: Clock) -> None:
         scaled = settings.time_scale != 1.0
@@ -89,9 +89,9 @@ class _Endpoint:
 
     async def models(self, http: web.Request) -> web.StreamResponse:
         if self._is_dead():
-            return await _send(http, self._last_words())
+            return await _send(http, self._death_reply())
         return await _send(
-            http, Whole(headers=(_JSON, *self._left().items()), body=write_models(_MODELS))
+            http, Whole(headers=(_JSON, *self._quota_headers().items()), body=write_models(_MODELS))
         )
 
     async def statistics(self, http: web.Request) -> web.StreamResponse:
@@ -105,7 +105,7 @@ class _Endpoint:
         self, http: web.Request, read: Callable[[bytes], ReceivedCall]
     ) -> web.StreamResponse:
         arrival = self._ledger.enter(self._clock.now())
-        ending: Ending = "gone"  # unless it gets as far as a reply
+        ending: Ending = "gone"  # until a reply is ready
         try:
             try:
                 ending, reply = await self._decide(http, read, arrival)
@@ -121,12 +121,12 @@ class _Endpoint:
         body = await http.read()
         name = self._ledger.note(body)
         if self._is_dead():
-            return "dead", self._last_words()
+            return "dead", self._death_reply()
         try:
             call = read(body)
         except RequestRejected as error:
             return "rejected", error_reply(
-                error.status, str(error), "invalid_request_error", self._left()
+                error.status, str(error), "invalid_request_error", self._quota_headers()
             )
         response = answer(call.request, call.model, self._settings.planting)
         now = self._clock.now()
@@ -139,38 +139,38 @@ class _Endpoint:
         self, http: web.Request, call: ReceivedCall, response: Response, arrival: int, name: int
     ) -> tuple[Ending, Whole | Broken]:
         settings = self._settings
-        fate = fate_of(settings, arrival)
-        if fate.wait_s:
-            await self._clock.sleep(fate.wait_s)
-            if settings.dead_as is DeadForm.closed and self._lifetime.took(arrival):
-                return "dead", self._last_words()
+        plan = plan_reply(settings, arrival)
+        if plan.wait_s:
+            await self._clock.sleep(plan.wait_s)
+            if settings.dead_as is DeadForm.closed and self._lifetime.interrupted(arrival):
+                return "dead", self._death_reply()
         body = write_reply(
             call, response, arrival, model_id=settings.model_id, fingerprint=settings.fingerprint
         )
-        if fate.fault is not None:
-            return fate.fault, planted_reply(
-                fate.fault,
-                fate.form,
+        if plan.fault is not None:
+            return plan.fault, planted_reply(
+                plan.fault,
+                plan.form,
                 answer=body,
-                quota=self._left(),
+                quota=self._quota_headers(),
                 retry_after_s=settings.retry_after_s,
                 unix_s=time.time(),
             )
         if http.transport is None or http.transport.is_closing():
             return "gone", Broken()
-        # Nothing is awaited between here and the writing of the reply.
+        # There is no await between here and the writing of the reply.
         self._ledger.answer(self._clock.now(), name)
-        return "answered", Whole(headers=(_JSON, *self._left().items()), body=body)
+        return "answered", Whole(headers=(_JSON, *self._quota_headers().items()), body=body)
 
     def _is_dead(self) -> bool:
         return self._lifetime.is_dead(self._clock.now(), self._ledger.calls)
 
-    def _last_words(self) -> Whole | Broken:
+    def _death_reply(self) -> Whole | Broken:
         if self._settings.dead_as is DeadForm.closed:
             return Broken()
         return error_reply(503, "the endpoint is down", "server_error")
 
-    def _left(self) -> dict[str, str]:
+    def _quota_headers(self) -> dict[str, str]:
         return self._quota.headers(self._clock.now())
 
 
@@ -180,9 +180,9 @@ async def _send(http: web.Request, reply: Whole | Broken) -> web.StreamResponse:
     if http.transport is not None:
         http.transport.write(reply.data)
         if reply.hold:
-            await anyio.sleep_forever()  # until the caller hangs up, which cancels this
+            await anyio.sleep_forever()  # cancelled when the client disconnects
         http.transport.close()
-    return web.Response()  # to a connection that is closed: it goes nowhere
+    return web.Response()  # never sent: the connection is closed
 
 
 def _tokens(response: Response) -> int:

@@ -1,4 +1,4 @@
-"""What a simulated endpoint is like: what ``hydrometer simulate`` can be told."""
+"""Settings of a simulated endpoint, as ``hydrometer simulate`` takes them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ PlantedFault = Literal["rate_limited", "failed", "cut", "stalled", "malformed"]
 FAULTS: tuple[PlantedFault, ...] = get_args(PlantedFault)
 _LEAST = {"latency_ms": 0, "jitter_ms": 0, "slow_ms": 0, "rpm": 1, "tpm": 1}
 _LEAST |= {"retry_after_s": 0, "dead_after": 0, "dead_for_s": 0}
-_ROUNDING = 1e-9  # ten shares of 0.1 add up to a little more or less than 1
+_ROUNDING = 1e-9  # ten shares of 0.1 do not add up to exactly 1
 
 
 class JitterShape(StrEnum):
-    """How the random part of the latency is distributed, from a short tail to a long one."""
+    """Distribution of the random part of the latency, from the shortest tail to the longest."""
 
     exponential = "exponential"
     lognormal = "lognormal"
@@ -28,7 +28,7 @@ class JitterShape(StrEnum):
 
 
 class DeadForm(StrEnum):
-    """What a dead endpoint does to a call: hang up on it, or answer 503."""
+    """What a dead endpoint does: close the connection, or answer 503."""
 
     closed = "closed"
     unavailable = "503"
@@ -54,7 +54,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def parse_faults(text: str) -> Faults:
-    """Return the shares in *text*, as in "failed=0.05,cut=0.01"; none are named in ""."""
+    """Return the shares in *text*, such as "failed=0.05,cut=0.01"; an empty text names none."""
     shares: dict[str, float] = {}
     for part in filter(None, text.split(",")):
         name, _, written = (piece.strip() for piece in part.partition("="))
@@ -72,14 +72,14 @@ def parse_faults(text: str) -> Faults:
 
 
 class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a simulated endpoint is like.
+    """Settings of a simulated endpoint.
 
-    *seed* shapes delays and faults, the seed of *planting* the answers. Every call waits for
-    *latency_ms* and a random time of *jitter_ms* on average; *slow_share* of them wait for
-    *slow_ms* more. *errors* is the share of calls that fail, in equal parts as a 429, a 500 and a
-    connection cut in mid-reply; *faults* plants kinds by themselves, each in all of its forms.
-    After *dead_after* calls the endpoint is dead, for *dead_for_s* or for ever. *time_scale* is
-    how many of its seconds pass in one of ours: all that it says and does is in its own.
+    *seed* determines delays and faults, the seed of *planting* the answers. Every call waits for
+    *latency_ms* and a random time of *jitter_ms* on average. *slow_share* of the calls wait for
+    *slow_ms* more. *errors* is the share of calls that fail, in equal parts with a 429, a 500 and a
+    connection closed in mid-reply. *faults* sets the share of each kind, in all of its forms. After
+    *dead_after* calls the endpoint is dead, for *dead_for_s* or for good. *time_scale* is how many
+    of its seconds pass in one of ours. All of its durations are in its own seconds.
     """
 
     host: str = "127.0.0.1"
@@ -92,14 +92,14 @@ class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     slow_ms: float = 0.0
     errors: float = 0.0
     faults: Faults = Faults()
-    retry_after_s: float = 0.0  # what a planted 429 or 503 asks for
+    retry_after_s: float = 0.0  # Retry-After of a planted 429 or 503
     rpm: int | None = None
     tpm: int | None = None
     dead_after: int | None = None
     dead_for_s: float | None = None
     dead_as: DeadForm = DeadForm.closed
     time_scale: float = 1.0
-    model_id: str = ""  # what replies call the model, if not what the call did
+    model_id: str = ""  # the model's name in replies, by default that of the call
     fingerprint: str = ""
     planting: Planting = Planting()
 
@@ -117,7 +117,7 @@ class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         if not 0.0 < self.time_scale < float("inf"):
             raise SettingsInvalid(f"simulator.time_scale must be above 0, got {self.time_scale}")
         if self.dead_for_s is not None and self.dead_after is None:
-            raise SettingsInvalid("simulator.dead_for_s needs dead_after: it says when")
+            raise SettingsInvalid("simulator.dead_for_s needs dead_after")
         self._check_shares()
 
     def _check_shares(self) -> None:
