@@ -1,4 +1,4 @@
-"""How many calls may be under way: up a little with each answer, down by half with each round."""
+"""How many calls may be in flight: up a little with each answer, down by half with each round."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_refusal_halves_it() -> None:
     assert concurrency.decreases == 8
 
 
-def test_round_of_calls_cuts_once() -> None:
+def test_round_of_calls_decreases_once() -> None:
     concurrency = Concurrency(64)
 
     cut = [concurrency.refused(number, 64) for number in range(64)]

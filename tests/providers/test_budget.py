@@ -47,7 +47,7 @@ def test_call_that_might_exceed_what_is_left_is_the_end() -> None:
     assert budget.spent() == Spent(calls=2, input_tokens=12, output_tokens=8)
 
 
-def test_call_that_might_exceed_with_those_under_way_waits() -> None:
+def test_call_that_might_exceed_with_those_in_flight_waits() -> None:
     budget = Budget(tokens=25)
 
     admitted = [budget.admit(TEN) for _ in range(3)]
@@ -129,11 +129,11 @@ async def test_settling_any_call_of_the_run_wakes_who_waits() -> None:
     limit=st.integers(1, 200),
     calls=st.lists(st.tuples(st.integers(1, 50), st.integers(0, 60), st.booleans()), max_size=60),
 )
-def test_tokens_exceed_their_limit_by_what_calls_under_way_use_beyond_their_estimates(
+def test_tokens_exceed_their_limit_by_what_calls_in_flight_use_beyond_their_estimates(
     limit: int, calls: list[tuple[int, int, bool]]
 ) -> None:
     budget = Budget(tokens=limit)
-    under_way: list[tuple[Usage, Usage]] = []
+    in_flight: list[tuple[Usage, Usage]] = []
     beyond = spent = 0
     for estimated, used, ends_first in calls:
         need = Usage(input_tokens=estimated)
@@ -142,14 +142,14 @@ def test_tokens_exceed_their_limit_by_what_calls_under_way_use_beyond_their_esti
         except BudgetReached:
             break
         if admitted:
-            under_way.append((need, Usage(input_tokens=used)))
-        if under_way and (ends_first or not admitted):
-            need, usage = under_way.pop(0)
+            in_flight.append((need, Usage(input_tokens=used)))
+        if in_flight and (ends_first or not admitted):
+            need, usage = in_flight.pop(0)
             budget.settle(usage, 0.0, need=need)
             spent += usage.input_tokens
             beyond += max(0, usage.input_tokens - need.input_tokens)
 
-    for need, usage in under_way:
+    for need, usage in in_flight:
         budget.settle(usage, 0.0, need=need)
         spent += usage.input_tokens
         beyond += max(0, usage.input_tokens - need.input_tokens)
@@ -316,7 +316,7 @@ async def test_budget_of_tokens_holds_where_every_reply_is_paid_for_and_none_can
     assert 2000 - 68 < inner.billed <= 2000
 
 
-async def test_call_waits_for_those_under_way_when_only_they_are_in_its_way() -> None:
+async def test_call_waits_for_those_in_flight_when_only_they_are_in_its_way() -> None:
     inner = GatedProvider(Response(text="x", usage=Usage(input_tokens=1, output_tokens=1)))
     limited = Limited(
         AdapterOf(inner), slots=8, clock=FakeClock(), pool="x", budget=Budget(tokens=100)

@@ -248,7 +248,7 @@ async def test_cookies_are_not_kept(server: Server, adapter: OpenAdapter) -> Non
 
 async def test_every_slot_has_a_connection(server: Server, adapter: OpenAdapter) -> None:
     async with (
-        opened(adapter, server.url, "pair", timeout_s=5.0) as provider,
+        opened(adapter, server.url, "pair") as provider,
         anyio.create_task_group() as group,
     ):
         group.start_soon(provider.send, ask())

@@ -46,7 +46,7 @@ def test_another_time_teaches_nothing(asked_s: float) -> None:
     assert inferred.rpm is None
 
 
-def test_fewer_refusals_than_a_wall_teach_nothing() -> None:
+def test_too_few_refusals_infer_nothing() -> None:
     inferred = InferredLimit()
 
     for _ in range(BURST_REFUSALS - 1):
@@ -55,7 +55,7 @@ def test_fewer_refusals_than_a_wall_teach_nothing() -> None:
     assert inferred.rpm is None
 
 
-def test_refusals_of_several_rounds_are_no_wall() -> None:
+def test_refusals_of_several_rounds_are_no_burst() -> None:
     inferred = InferredLimit()
 
     for number in range(9):
@@ -125,7 +125,7 @@ def test_refusal_that_nothing_waited_for_is_not_ours() -> None:
 
 
 @given(times=st.lists(st.floats(0.1, 100), max_size=60))
-def test_single_refusals_never_wear_it_below_what_a_wall_taught(times: list[float]) -> None:
+def test_single_refusals_never_lower_it_below_what_a_burst_inferred(times: list[float]) -> None:
     inferred = with_limit(50)
     now = 100.0
     for gap in times:

@@ -51,7 +51,7 @@ AMBIENT = {
 
 def openai_model(url: str, model: str = "echo", **options: Any) -> ModelSettings:
     return ModelSettings(
-        provider="openai", model=model, base_url=url, timeout_s=5.0, options=options
+        provider="openai", model=model, base_url=url, timeout_s=20.0, options=options
     )
 
 

@@ -189,7 +189,7 @@ def test_rate_of_an_endpoint_that_counts_full_minutes_is_found() -> None:
 
 def test_refusals_that_have_nothing_to_do_with_a_rate_do_not_wear_it_down() -> None:
     class Moody(CountingEndpoint):
-        """Refuses one call in twenty, and wants a second's peace for that."""
+        """Refuses one call in twenty, and asks for a cooldown of a second."""
 
         def _admit(self, now: float) -> tuple[float, dict[str, str]]:
             return float(self._rng.random() < 0.05), {}

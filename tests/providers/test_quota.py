@@ -86,7 +86,7 @@ def test_only_a_quota_that_is_back_within_a_minute_is_one_of_a_minute(
     ("remaining", "reset_s", "asked_s"),
     [(1, 30.0, 0.0), (0, 30.0, 30.0), (0, None, 0.0), (None, 30.0, 0.0), (0, 86400.0, 300.0)],
 )
-def test_quota_that_is_used_up_asks_for_peace_within_reason(
+def test_quota_that_is_used_up_asks_for_a_bounded_cooldown(
     remaining: int | None, reset_s: float | None, asked_s: float
 ) -> None:
     allowance = Allowance(limit=600, remaining=remaining, reset_s=reset_s)

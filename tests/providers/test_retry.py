@@ -11,9 +11,11 @@ from fakes import (
     FakeClock,
     FunctionProvider,
     GatedProvider,
+    LoopClock,
     ScriptedProvider,
     make_request,
     make_response,
+    run_in_virtual_time,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -409,9 +411,7 @@ async def test_deadline_starts_with_the_first_turn() -> None:
     assert await provider.complete(make_request()) == make_response()
 
 
-async def test_turn_that_does_not_come_before_the_deadline_is_given_up() -> None:
-    """Real time, but little of it: what bounds a turn is a scope with a deadline."""
-    clock = SystemClock()
+def test_attempt_that_is_not_sent_before_the_deadline_is_given_up() -> None:
     gated = GatedProvider(make_response())
 
     class FailsThenHangs:
@@ -430,17 +430,26 @@ async def test_turn_that_does_not_come_before_the_deadline_is_given_up() -> None
         def random(self) -> float:
             return 0.0
 
-    provider = Retrying(
-        FailsThenHangs(), attempts=99, deadline_s=0.3, clock=clock, pool="qwen", rng=NoDraw()
-    )
+    async def main() -> tuple[str, float]:
+        provider = Retrying(
+            FailsThenHangs(),
+            attempts=99,
+            deadline_s=0.3,
+            clock=LoopClock(),
+            pool="qwen",
+            rng=NoDraw(),
+        )
+        with pytest.raises(Outage) as caught:
+            await provider.complete(make_request())
+        return str(caught.value), LoopClock().now()
 
-    with pytest.raises(Outage) as caught:
-        await provider.complete(make_request())
+    said, at_s = run_in_virtual_time(main)
 
-    assert gated.cancelled == 1
-    assert str(caught.value) == (
+    assert said == (
         "qwen: no call was answered during 1 attempt within 0.3 s, the last failed with: cut"
     )
+    assert at_s == pytest.approx(0.3)
+    assert gated.cancelled == 1
 
 
 def test_what_counts_as_an_answer() -> None:

@@ -116,9 +116,9 @@ def spread(
     )
 
 
-def retrying(door: Provider, *, attempts: int = 8, deadline_s: float = math.inf) -> Retrying:
+def retrying(layer: Provider, *, attempts: int = 8, deadline_s: float = math.inf) -> Retrying:
     return Retrying(
-        door,
+        layer,
         attempts=attempts,
         deadline_s=deadline_s,
         clock=LoopClock(),
@@ -151,17 +151,17 @@ def time_of(open_door: Callable[[], Provider], calls: int, *, tasks: int = 32) -
 
 
 @pytest.mark.parametrize(
-    ("set_rpm", "told_rpm", "tells"),
+    ("configured_rpm", "advertised_rpm", "tells"),
     [(60, math.inf, "nothing"), (None, 60, "headers"), (None, 60, "retry-after")],
-    ids=["set", "told in headers", "refused"],
+    ids=["configured", "advertised", "refused"],
 )
 def test_endpoint_of_less_quota_costs_no_time_while_another_is_free(
-    set_rpm: int | None, told_rpm: float, tells: str
+    configured_rpm: int | None, advertised_rpm: float, tells: str
 ) -> None:
-    east, west = Place(rpm=told_rpm, tells=tells), Place()
+    east, west = Place(rpm=advertised_rpm, tells=tells), Place()
 
     alone_s = time_of(lambda: retrying(spread(Place())), 400)
-    both_s = time_of(lambda: retrying(spread(east, west, rpms=(set_rpm,))), 400)
+    both_s = time_of(lambda: retrying(spread(east, west, rpms=(configured_rpm,))), 400)
 
     assert both_s <= alone_s
     assert len(west.sent) >= 330
@@ -189,7 +189,7 @@ def test_failure_that_asks_for_a_minute_keeps_the_call_from_no_other_endpoint() 
 def test_when_all_are_full_the_call_goes_to_the_one_that_has_room_first(
     asked_s: float, where: str, at_s: int
 ) -> None:
-    """One has asked for peace, and the minute of the other is full."""
+    """One has a cooldown, and the minute of the other is full."""
     east = AdapterOf(
         ScriptedProvider(RateLimited("over quota", retry_after_s=asked_s), make_response())
     )
@@ -204,7 +204,7 @@ def test_when_all_are_full_the_call_goes_to_the_one_that_has_room_first(
     assert run_in_virtual_time(main) == (where, at_s)
 
 
-def test_call_in_line_takes_the_slot_that_is_free_first() -> None:
+def test_call_in_the_queue_takes_the_slot_that_is_free_first() -> None:
     """Two calls hold all slots, one for a second and one for a minute."""
 
     class Takes:
@@ -252,10 +252,10 @@ def test_deadline_ends_the_wait_for_endpoints_that_ask_for_a_minute(endpoints: i
             ended.append((LoopClock().now(), type(error).__name__))
 
     async def main() -> None:
-        door: Provider = spread(Refuses(60.0), Refuses(60.0))
+        layer: Provider = spread(Refuses(60.0), Refuses(60.0))
         if endpoints == 1:
-            door = Limited(Refuses(60.0), slots=8, clock=LoopClock(), pool="x")
-        provider = retrying(door, deadline_s=8.0)
+            layer = Limited(Refuses(60.0), slots=8, clock=LoopClock(), pool="x")
+        provider = retrying(layer, deadline_s=8.0)
         async with anyio.create_task_group() as group:
             for draw in range(4):
                 group.start_soon(call, provider, draw)
@@ -266,7 +266,7 @@ def test_deadline_ends_the_wait_for_endpoints_that_ask_for_a_minute(endpoints: i
     assert max(at_s for at_s, _ in ended) <= 8.0 + 5.0  # and the check that nobody is answered
 
 
-def test_call_in_line_is_woken_when_another_model_leaves_it_room_in_the_budget() -> None:
+def test_call_in_the_queue_is_woken_when_another_model_leaves_it_room_in_the_budget() -> None:
     budget = Budget(tokens=150)  # two calls of 68 tokens at most, until one tells that it used 4
     at_s: list[float] = []
 
@@ -274,8 +274,8 @@ def test_call_in_line_is_woken_when_another_model_leaves_it_room_in_the_budget()
         first = spread(Place(), Place(), budget=Budget(parent=budget))
         second = spread(Place(), Place(), budget=Budget(parent=budget))
 
-        async def call(door: Failover, draw: int) -> None:
-            await door.complete(make_request(draw=draw))
+        async def call(layer: Failover, draw: int) -> None:
+            await layer.complete(make_request(draw=draw))
             at_s.append(LoopClock().now())
 
         async with anyio.create_task_group() as group:
@@ -294,9 +294,9 @@ def test_budget_of_calls_is_exact_over_several_endpoints() -> None:
     places = [Place(), Place(), Place()]
 
     async def main() -> None:
-        door = retrying(spread(*places, rpms=(5,), budget=Budget(calls=50)))
+        layer = retrying(spread(*places, rpms=(5,), budget=Budget(calls=50)))
         with pytest.raises(BaseExceptionGroup) as caught:
-            await send_all(door, 400)
+            await send_all(layer, 400)
         assert caught.group_contains(BudgetReached)
 
     run_in_virtual_time(main)
@@ -319,18 +319,18 @@ def test_calls_go_in_the_order_they_came_and_no_minute_of_any_endpoint_holds_too
     came: list[int] = []
 
     async def main() -> PoolStatistics:
-        door = spread(*places, rpms=tuple(rpms), slots=slots)
+        layer = spread(*places, rpms=tuple(rpms), slots=slots)
 
         async def call(draw: int, at_s: float) -> None:
             await anyio.sleep(at_s)
             came.append(draw)
             with anyio.move_on_after(3.0 if draw in given_up else math.inf):
-                await door.complete(make_request(draw=draw))
+                await layer.complete(make_request(draw=draw))
 
         async with anyio.create_task_group() as group:
             for draw, at_s in enumerate(sorted(arrivals)):
                 group.start_soon(call, draw, at_s)
-        return door.statistics()
+        return layer.statistics()
 
     statistics = run_in_virtual_time(main)
 

@@ -143,7 +143,7 @@ async def test_who_comes_while_others_wait_does_not_overtake_them() -> None:
 
 
 async def limit_after(*errors: ProviderError) -> int:
-    """How many calls may be under way, of 64, after calls failed with *errors*, one by one."""
+    """How many calls may be in flight, of 64, after calls failed with *errors*, one by one."""
     left = list(errors)
     limited = Limited(
         AdapterOf(FunctionProvider(lambda request: left.pop(0))),
@@ -166,7 +166,7 @@ async def test_refusals_cut_and_failures_of_the_service_do_not() -> None:
     assert await limit_after(*failures, *failures) == 64
 
 
-async def test_round_of_refusals_cuts_once() -> None:
+async def test_round_of_refusals_decreases_once() -> None:
     class Refuses(GatedProvider):
         async def complete(self, request: Request) -> Response:
             await super().complete(request)
@@ -257,7 +257,7 @@ async def test_quota_of_a_day_is_not_taken_for_a_minute_s() -> None:
     assert clock.time == 0.0
 
 
-async def test_quota_that_others_used_up_cuts_and_holds() -> None:
+async def test_quota_that_others_used_up_decreases_and_starts_a_cooldown() -> None:
     gone = Quota(requests=Allowance(limit=600, remaining=0, reset_s=20.0))
 
     found = (await after_one_answer(gone)).statistics()
@@ -272,7 +272,7 @@ async def test_time_of_a_header_counts_from_when_its_call_was_sent() -> None:
     assert (await after_one_answer(gone, took_s=30.0)).statistics().cooldown_s == 0.0
 
 
-async def test_quota_that_we_used_up_ourselves_is_no_news() -> None:
+async def test_quota_that_we_used_up_ourselves_is_expected() -> None:
     gone = Quota(requests=Allowance(limit=1, remaining=0, reset_s=60.0))
 
     found = (await after_one_answer(gone, rpm=1)).statistics()
@@ -290,8 +290,8 @@ async def test_statistics_tell_the_rate() -> None:
     assert limited.statistics().rate == 2  # those sent at 50 and 75, seen from 100
 
 
-def test_first_in_line_goes_on_when_what_was_learnt_grows_while_it_waits() -> None:
-    """Nothing else is under way then, so that no end of a call would ever wake it."""
+def test_first_in_the_queue_goes_on_when_inferred_limit_grows_while_it_waits() -> None:
+    """Nothing else is in flight then, so that no end of a call would ever wake it."""
     ended: list[int] = []
 
     class Refuses:

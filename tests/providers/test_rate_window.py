@@ -149,17 +149,20 @@ def test_window_tells_how_many_calls_the_last_minute_had() -> None:
 
 
 @pytest.mark.parametrize(
-    ("set_rpm", "told_rpm", "narrowest"), [(None, 7, 7), (5, 7, 5), (9, 7, 7), (9, None, 9)]
+    ("configured_rpm", "advertised_rpm", "narrowest"),
+    [(None, 7, 7), (5, 7, 5), (9, 7, 7), (9, None, 9)],
 )
-def test_narrowest_limit_counts(set_rpm: int | None, told_rpm: int | None, narrowest: int) -> None:
-    window = RateWindow(rpm=set_rpm, tpm=set_rpm)
+def test_narrowest_limit_counts(
+    configured_rpm: int | None, advertised_rpm: int | None, narrowest: int
+) -> None:
+    window = RateWindow(rpm=configured_rpm, tpm=configured_rpm)
 
-    window.set_advertised(rpm=told_rpm, tpm=told_rpm)
+    window.set_advertised(rpm=advertised_rpm, tpm=advertised_rpm)
 
     assert (window.rpm, window.tpm) == (narrowest, narrowest)
 
 
-def test_limit_that_is_told_counts_the_calls_before_it() -> None:
+def test_advertised_limit_counts_the_calls_before_it() -> None:
     window = RateWindow(rpm=None, tpm=None)
     for at_s in (0.0, 1.0):
         window.record(at_s, 1)
@@ -169,7 +172,7 @@ def test_limit_that_is_told_counts_the_calls_before_it() -> None:
     assert window.wait_s(2.0, 1) == pytest.approx(59.0, abs=0.01)
 
 
-def test_limit_that_is_told_wider_again_is_wider_again() -> None:
+def test_advertised_limit_wider_again_is_wider_again() -> None:
     window = RateWindow(rpm=None, tpm=None)
     window.set_advertised(rpm=2, tpm=20)
 
@@ -189,20 +192,20 @@ def test_refusals_of_a_used_up_minute_teach_its_limit() -> None:
     assert window.wait_s(6.0, 1) == pytest.approx(57.0, abs=0.01)
 
 
-def test_what_was_learnt_is_forgotten_when_later_calls_were_answered() -> None:
+def test_inferred_limit_is_withdrawn_when_later_calls_were_answered() -> None:
     window = RateWindow(rpm=None, tpm=None)
     ticks = [window.record(number / 10, 1) for number in range(60)]
     for tick in ticks[40:44]:
         window.on_refusal(tick, 6.0, 54.0)
-    learnt = window.rpm
+    inferred = window.rpm
 
     for tick in ticks[44:49]:
         window.on_answer(tick, 1, 1)
 
-    assert (learnt, window.rpm) == (40, None)
+    assert (inferred, window.rpm) == (40, None)
 
 
-def test_what_was_learnt_grows_while_it_binds_and_nothing_is_refused() -> None:
+def test_inferred_limit_grows_while_it_binds_and_nothing_is_refused() -> None:
     window = RateWindow(rpm=None, tpm=None)
     ticks = [window.record(number / 10, 1) for number in range(8)]
     for tick in ticks[5:]:
@@ -240,7 +243,7 @@ def test_endpoint_that_has_nothing_left_while_its_minute_has_room_is_called_even
     assert window.wait_s(0.5, 1) == pytest.approx(1.0 - CATCH_UP_S, abs=0.01)
 
 
-def test_endpoint_whose_minute_is_used_up_is_no_news() -> None:
+def test_endpoint_whose_minute_is_used_up_is_expected() -> None:
     window = RateWindow(rpm=10, tpm=100)
     for _ in range(9):
         window.record(0.0, 10)

@@ -90,7 +90,7 @@ async def test_failed_attempt_gives_its_slot_back() -> None:
     assert counts(limited) == (2, 0, 0, 1)
 
 
-async def test_observer_is_told_what_an_attempt_took_and_cost() -> None:
+async def test_observer_receives_what_an_attempt_took_and_cost() -> None:
     clock = FakeClock()
     observer = ListObserver()
     limited = Limited(
@@ -113,7 +113,7 @@ async def test_observer_is_told_what_an_attempt_took_and_cost() -> None:
     assert observer.attempts[1].waited_s == pytest.approx(59.0, abs=0.01)
 
 
-async def test_observer_is_told_of_failures_by_class() -> None:
+async def test_observer_receives_failures_by_class() -> None:
     clock = FakeClock()
     observer = ListObserver()
     inner = TakesTime(clock, took_s=2.0, answer=ServiceFailed("down", status=500))
@@ -231,7 +231,7 @@ async def test_task_cancelled_as_it_is_handed_its_slot_sends_nothing() -> None:
 
 
 @pytest.mark.parametrize("layers", ["limited", "retrying"])
-async def test_attempt_under_way_is_kept_though_its_task_is_cancelled(layers: str) -> None:
+async def test_attempt_in_flight_is_kept_though_its_task_is_cancelled(layers: str) -> None:
     inner = GatedProvider(make_response())
     observer = ListObserver()
     provider: Provider
@@ -256,7 +256,7 @@ async def test_attempt_under_way_is_kept_though_its_task_is_cancelled(layers: st
     assert [attempt.error for attempt in observer.attempts] == ["", ""]
 
 
-async def test_failure_under_way_is_not_tried_again_when_cancelled() -> None:
+async def test_failure_in_flight_is_not_tried_again_when_cancelled() -> None:
     class FailsAtTheGate(GatedProvider):
         async def complete(self, request: Request) -> Response:
             await super().complete(request)
