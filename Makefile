@@ -8,7 +8,7 @@ PARALLEL := -n auto --maxprocesses 8 --dist worksteal
 # The package: what lies in the root, and every folder there that is a package but the benchmarks.
 SOURCES := $(wildcard *.py) py.typed $(filter-out bench,$(patsubst %/__init__.py,%,$(wildcard */__init__.py)))
 
-.PHONY: demo test lint types check slow study bench clean
+.PHONY: demo test lint types check coverage slow study bench clean
 
 demo: $(READY)
 	$(BIN)/hydrometer demo
@@ -26,10 +26,14 @@ types: $(READY)
 	cd $(VENV)/src/hydrometer && ln -s $(addprefix ../../../,$(SOURCES)) .
 	cd $(VENV)/src && ln -s ../../bench .
 	cd $(VENV)/src && ../bin/mypy --config-file ../../pyproject.toml -p hydrometer -p bench
-	cd $(VENV)/src && MYPYPATH=../../tests ../bin/mypy --config-file ../../pyproject.toml \
-	    --explicit-package-bases ../../tests
+	cd $(VENV)/src && MYPYPATH=../../tests:../../examples ../bin/mypy --config-file ../../pyproject.toml \
+	    --explicit-package-bases ../../tests ../../examples
 
 check: lint types test
+
+# Lines and branches that the suite runs, in processes of its own too.
+coverage: $(READY)
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term:skip-covered
 
 # Studies that take minutes: coverage of the intervals, adaptation of the search, fuzzing.
 slow: $(READY)
@@ -54,4 +58,4 @@ $(READY): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf .venv .venv-* build dist *.egg-info .coverage*

@@ -5,16 +5,13 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hydrometer.commands.measure import MeasureJob, run_measure
-from hydrometer.engine.records.event_log import Tally
-from hydrometer.engine.setup.config import parse_config
-from hydrometer.engine.setup.loading import load_texts
-from hydrometer.engine.setup.planning import build_ice_plan
+from hydrometer.engine.records.tally import Tally
 
 from .calls import AT_ONCE, open_bare, spread
 from .loopback import open_server
 from .measure import Round, last_line, less_start, row, timed
 from .ours import open_ours
+from .whole import run_whole
 
 CALLS = 5000
 FEW = 50  # a run that is little more than its start: plan, cache, pools
@@ -79,14 +76,10 @@ async def _stack(url: str, calls: int) -> int:
 
 
 async def _whole(url: str, calls: int) -> int:
-    config = parse_config(CONFIG.format(url=url, slots=AT_ONCE, calls=calls), "bench.toml")
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
-        plan = build_ice_plan(config, "target", load_texts(config, Path(folder)))
-        job = MeasureJob(
-            config=config, plan=plan, directory=Path(folder, "run"), cache=Path(folder, "cache")
-        )
-        await run_measure(job, tally, print)
-    assert tally.probes == calls
-    assert not tally.states["failed"]
+        text = CONFIG.format(url=url, slots=AT_ONCE, calls=calls)
+        await run_whole(text, Path(folder), tally)
+    assert tally.units == calls
+    assert not tally.counts.states["failed"]
     return tally.attempts

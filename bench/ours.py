@@ -9,8 +9,9 @@ from pathlib import Path
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.disk import open_store
 from hydrometer.cache.keys import with_key
-from hydrometer.commands.session import seldom_collected
-from hydrometer.engine.ice.ice_events import Answer, Probed
+from hydrometer.command_line.process import tuned_gc
+from hydrometer.engine.calls.answers import Answer
+from hydrometer.engine.ice.ice_events import Probed
 from hydrometer.engine.records.event_log import EventLog
 from hydrometer.providers.clock import SystemClock
 from hydrometer.providers.pool import open_pool
@@ -44,5 +45,5 @@ async def open_ours(url: str, folder: Path) -> AsyncIterator[CallNumber]:
                 events.write((Probed(ticket=0, template=0, question=number, outcome=answer),))
                 return response.text
 
-            with seldom_collected():
+            with tuned_gc():
                 yield call

@@ -9,16 +9,14 @@ from pathlib import Path
 import diskcache
 import msgspec
 
-from hydrometer.commands.measure import MeasureJob, run_measure
+from hydrometer.command_line.process import tuned_gc
 from hydrometer.commands.replay import replay_run
-from hydrometer.engine.records.event_log import Tally
-from hydrometer.engine.setup.config import parse_config
-from hydrometer.engine.setup.loading import load_texts
-from hydrometer.engine.setup.planning import build_ice_plan
+from hydrometer.engine.records.tally import Tally
 from hydrometer.providers.types import Message, Request, Response, Sampling
 
 from .calls import MAX_TOKENS, prompt_of
 from .measure import Round, last_line, row, timed
+from .whole import PLUGINS, run_whole
 
 PROBES = 5000
 
@@ -45,19 +43,18 @@ probes = {probes}
 
 async def run(calls: int, rounds: int) -> None:
     """Print the table and the ratio."""
-    config = parse_config(CONFIG.format(probes=calls or PROBES), "bench.toml")
+    probes = calls or PROBES
     bare: list[Round] = []
     whole: list[Round] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        plan = build_ice_plan(config, "target", load_texts(config, folder))
         tally = Tally()
-        job = MeasureJob(config=config, plan=plan, directory=folder / "run", cache=folder / "cache")
-        await run_measure(job, tally, print)
+        await run_whole(CONFIG.format(probes=probes), folder, tally)
         answered = tally.calls.total()
 
         async def replayed() -> int:
-            result = await replay_run(folder / "run", None)
+            with tuned_gc():
+                result = await replay_run(folder / "run", None, PLUGINS)
             assert result.complete
             return answered
 
@@ -72,7 +69,7 @@ async def run(calls: int, rounds: int) -> None:
                 if number:  # the first round warms up
                     bare.append(found[0])
                     whole.append(found[1])
-    print(f"{answered} calls of {plan.probes} probes, medians of {rounds} rounds")
+    print(f"{answered} calls of {probes} probes, medians of {rounds} rounds")
     print(row("bare loop: encode, hash, diskcache get, decode", bare, bare))
     print(row("hydrometer replay: engine and events included", whole, bare))
     print(last_line("replay", whole, bare))

@@ -16,13 +16,10 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from hydrometer.commands.measure import MeasureJob, run_measure
-from hydrometer.engine.records.event_log import Tally
-from hydrometer.engine.setup.config import parse_config
-from hydrometer.engine.setup.loading import load_texts
-from hydrometer.engine.setup.planning import build_ice_plan
+from hydrometer.engine.records.tally import Tally
 
 from .loopback import open_simulator
+from .whole import run_whole
 
 EVERY_S = 3.0
 # Few are refused or stalled: those cost the most calls a second, and a soak wants many.
@@ -85,7 +82,8 @@ async def run(calls: int, minutes: float, faults: str = FAULTS) -> None:
         async with anyio.create_task_group() as tasks:
 
             async def measure() -> None:
-                await _run(url, Path(folder), tally)
+                text = CONFIG.format(url=url, probes=PROBES)
+                await run_whole(text, Path(folder), tally, preflight=False)
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(measure)
@@ -95,20 +93,6 @@ async def run(calls: int, minutes: float, faults: str = FAULTS) -> None:
     failed = sum(tally.attempts_failed.values())
     print(f"{tally.attempts} attempts, {failed} of them failed: {dict(tally.attempts_failed)}")
     print(_sum_up(samples, left))
-
-
-async def _run(url: str, folder: Path, tally: Tally) -> None:
-    config = parse_config(CONFIG.format(url=url, probes=PROBES), "bench.toml")
-    plan = build_ice_plan(config, "target", load_texts(config, folder))
-    job = MeasureJob(
-        config=config,
-        plan=plan,
-        directory=folder / "run",
-        cache=folder / "cache",
-        preflight=False,
-        signals=False,
-    )
-    await run_measure(job, tally, print)
 
 
 async def _watch(tally: Tally, samples: list[Sample], calls: int, limit_s: float) -> None:

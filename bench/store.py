@@ -19,8 +19,8 @@ import diskcache
 
 from hydrometer.cache.disk import DiskStore, open_store
 from hydrometer.cache.entry import decode_entry, encode_entry
+from hydrometer.cache.inspection.verify import verify_cache
 from hydrometer.cache.keys import request_key
-from hydrometer.cache.verify import verify_cache
 from hydrometer.providers.types import Message, Request, Response, Sampling
 
 from .calls import AT_ONCE, MAX_TOKENS, prompt_of, spread

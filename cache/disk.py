@@ -108,6 +108,7 @@ class _Database(diskcache.Cache):  # type: ignore[misc]  # diskcache has no type
         with self._writes:
             if self._writers is None:
                 self._writers = self._connect()
+            own = getattr(self._local, "con", None)
             self._local.con, self._local.pid = self._writers, os.getpid()
             try:
                 yield
@@ -116,7 +117,7 @@ class _Database(diskcache.Cache):  # type: ignore[misc]  # diskcache has no type
                 self.close()
                 raise
             finally:
-                self._local.con = None
+                self._local.con = own
 
     def insert(self, rows: Rows) -> int:
         """Insert the *rows* whose key is free, inside ``writing``; return how many those were."""

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from ..providers.types import Response
 from .cached import AnsweredCall, CallObserver
 from .errors import CacheMiss
+from .inspection.miss_report import describe_miss, describe_nearest, find_nearest
 from .keys import KeyedRequest
-from .miss_report import describe_miss, describe_nearest, find_nearest
 from .store import Store, stored_response
 
 

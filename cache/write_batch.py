@@ -26,6 +26,7 @@ class _Batch:
     def __init__(self) -> None:
         self.rows: dict[str, bytes] = {}
         self.outcomes: Outcomes = {}
+        self.failure: BaseException | None = None  # of the whole batch: a bug, or cancellation
         self.written = anyio.Event()
 
 
@@ -49,6 +50,8 @@ class BatchWriter:
                 await self._write_out(batch)
         else:
             await batch.written.wait()
+            if batch.failure is not None:
+                raise RuntimeError("the batch of this row was not written") from batch.failure
         outcome = batch.outcomes[key]
         if isinstance(outcome, CacheError):
             raise own_copy(outcome)
@@ -61,5 +64,8 @@ class BatchWriter:
                 batch.outcomes = await to_thread.run_sync(
                     self._write, batch.rows, limiter=self._thread
                 )
+            except BaseException as error:
+                batch.failure = error
+                raise
             finally:
                 batch.written.set()

@@ -1,1 +1,1 @@
-"""What each command does, without a terminal."""
+"""Commands: functions that take values and return values, without a terminal."""

@@ -1,83 +1,118 @@
-"""The library: what the commands do, for programs, without a terminal.
+"""Python API: the names of ``import hydrometer``. They are the commands, without a terminal.
 
-Errors are those of the commands: InputInvalid for what is wrong with what was handed in,
-PluginBroken for a plug-in at fault, RunStopped for a run that paused and can be resumed,
-ProviderError and CacheError from below.
+The functions raise the same errors as the commands: InputInvalid for invalid arguments and files,
+PluginBroken for a faulty plug-in, RunStopped for a run that paused and can be resumed,
+ProviderError for a failed model, and CacheError for the cache. They change nothing in the process:
+no signal handler, no setting of the garbage collector. They print nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import msgspec
-
-from ..engine.errors import InputInvalid
-from ..engine.ice.ice_events import Event
-from ..engine.records.event_log import Tally
-from ..engine.records.layers import Layer
-from ..engine.records.run_directory import RunDirectory, Status
-from ..engine.records.timings import runs_at, spent_in
-from ..engine.setup.config import Config
-from ..engine.setup.loading import load_texts
-from ..engine.setup.plan import AnyPlan, IcePlan, RsePlan
-from ..engine.setup.planning import build_ice_plan as build_plan_from
-from ..providers.errors import SettingsInvalid
-from .measure import MeasureJob, Start, run_measure
+from ..cache.errors import CacheError
+from ..engine.errors import EngineError, InputInvalid, PluginBroken, RunStopped
+from ..engine.ice.ice_plan import IcePlan
+from ..engine.measurement import Measurement, NamedPlan, Score
+from ..engine.records.recorded_run import RecordedRun
+from ..engine.records.tally import RunProgress, Tally
+from ..engine.rse.rse_plan import RsePlan
+from ..engine.setup.config import Config, load_config_file
+from ..engine.setup.plan import Plan
+from ..engine.version import __version__
+from ..providers.errors import ProviderError, SettingsInvalid
+from ..results.outcomes import ReplayResult
+from ..results.scoring import score_runs
+from .batch import Batch, run_batch
+from .listener import Listener, SilentListener
+from .plans import plan_all, plan_runs
 from .plugins import Plugins
-from .replay import ReplayResult, replay_run
+from .replay import replay_run
 from .rescore import RescoreJob, run_rescoring
-from .rse import plan_rse
-from .score import AnyScore, score_runs, write_scores
+from .run import Start
 from .session import cache_folder, require_models
+
+__all__ = [
+    "CacheError",
+    "Config",
+    "EngineError",
+    "IcePlan",
+    "InputInvalid",
+    "Listener",
+    "Measurement",
+    "NamedPlan",
+    "Plan",
+    "PluginBroken",
+    "Plugins",
+    "ProviderError",
+    "RecordedRun",
+    "ReplayResult",
+    "RsePlan",
+    "RunProgress",
+    "RunStopped",
+    "Score",
+    "Tally",
+    "__version__",
+    "build_plan",
+    "build_plans",
+    "load_config",
+    "read_run",
+    "replay",
+    "rescore",
+    "run",
+    "run_all",
+    "score",
+]
 
 _PLUGINS = Plugins()
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """A recorded run; events and layers are read from its files whenever they are asked for."""
+def load_config(path: str | Path, *, plugins: Plugins = _PLUGINS) -> Config:
+    """Return the config in the file at *path*. Raises InputInvalid."""
+    return load_config_file(Path(path), plugins.measurements)
 
-    path: Path
-    plan: AnyPlan
-    status: Status
 
-    def events(self) -> Iterator[Event]:
-        """Yield what happened, in ticket order. Raises FileInvalid naming a damaged line."""
-        return RunDirectory(self.path).read_events()
+def build_plans(
+    config: Config,
+    *targets: str,
+    kind: str = "",
+    folder: str | Path = ".",
+    plugins: Plugins = _PLUGINS,
+) -> tuple[NamedPlan[Any], ...]:
+    """Return the plans of the table *kind*, or of every table that *config* uses.
 
-    def layers(self) -> Mapping[str, Layer]:
-        """Return the verdicts of later judges and labels, by judge."""
-        return {layer.head.judge.name: layer for layer in RunDirectory(self.path).read_layers()}
+    *targets* are the models to measure, by default the targets of the table. Each plan comes with
+    the name of its run. Paths in the config are relative to *folder*. Raises InputInvalid.
+    """
+    with _settings_as_input():
+        if kind:
+            return plan_runs(
+                config, kind, targets, folder=Path(folder), plugins=plugins, say=_say_nothing
+            )
+        return plan_all(config, targets, folder=Path(folder), plugins=plugins, say=_say_nothing)
 
 
 def build_plan(
     config: Config,
     target: str = "",
     *,
+    kind: str = "ice",
     folder: str | Path = ".",
     plugins: Plugins = _PLUGINS,
-) -> IcePlan:
-    """Return the plan for *target*, by default the first of ``ice.targets``.
+) -> Any:
+    """Return the plan of *target*, by default the first target of the table *kind*.
 
-    Files that the config names are looked for from *folder*. Raises InputInvalid.
+    Raises InputInvalid.
     """
-    name = target or next(iter(config.ice.targets), "")
-    return build_plan_from(config, name, load_texts(config, Path(folder)), plugins.catalogue)
-
-
-def build_comparisons(
-    config: Config, *targets: str, folder: str | Path = "."
-) -> tuple[RsePlan, ...]:
-    """Return the plans of the ``[rse]`` table, of all its targets or of *targets*.
-
-    Files that the config names are looked for from *folder*. Raises InputInvalid.
-    """
-    return plan_rse(config, targets, Path(folder), _say_nothing)
+    names = (target,) if target else ()
+    return build_plans(config, *names, kind=kind, folder=folder, plugins=plugins)[0].plan
 
 
 async def run(
-    plan: AnyPlan,
+    plan: Plan,
     config: Config,
     out: str | Path,
     *,
@@ -86,30 +121,66 @@ async def run(
     preflight: bool = True,
     tally: Tally | None = None,
     plugins: Plugins = _PLUGINS,
-) -> tuple[AnyScore, ...]:
+) -> tuple[Score, ...]:
     """Measure the plan's target into the run directory *out*, and return its scores.
 
-    *config* says how the plan's models are reached: addresses, keys, limits, budget. *tally* is
-    counted up as the run goes, for whoever watches. Cancelling is safe: calls under way are
-    waited for and kept, and ``start="resume"`` goes on. Raises InputInvalid, leaving no directory
-    when *config* has not the plan's models, and RunStopped when the run pauses.
+    *config* has the addresses, keys, limits and budgets of the plan's models. *tally* is updated
+    during the run, for a progress display. Cancelling is safe: the function waits for calls in
+    flight and stores their answers, and ``start="resume"`` continues the run. Raises InputInvalid,
+    without creating a directory if *config* lacks a model of the plan. Raises RunStopped when the
+    run pauses.
     """
+    directory = Path(out)
+    batch = Batch(
+        config=config,
+        base=directory,
+        cache=cache_folder(None if cache is None else Path(cache), config.run.cache),
+        several=False,
+        start=start,
+        preflight=preflight,
+        plugins=plugins,
+    )
+    named = NamedPlan(name=plan.target.name, plan=plan)
     with _settings_as_input():
         require_models(config, plan, plugins)
-    job = MeasureJob(
+        tallies = {named.name: tally} if tally else None
+        result = await run_batch(batch, (named,), SilentListener(), tallies=tallies)
+    return result.scores
+
+
+async def run_all(
+    plans: Sequence[NamedPlan[Any]],
+    config: Config,
+    out: str | Path,
+    *,
+    cache: str | Path | None = None,
+    start: Start = "new",
+    preflight: bool = True,
+    listener: Listener | None = None,
+    plugins: Plugins = _PLUGINS,
+) -> Mapping[str, tuple[Score, ...]]:
+    """Run *plans* side by side, each in a folder of *out*, and return the scores by run name.
+
+    The runs share connections, rate limits, the budget and the cache. *listener* is told of each
+    run as it begins, and of remarks. A run that stops does not stop the others; what stopped the
+    first is raised when all have ended. Otherwise this is like run(), and raises the same.
+    """
+    batch = Batch(
         config=config,
-        plan=plan,
-        directory=Path(out),
+        base=Path(out),
         cache=cache_folder(None if cache is None else Path(cache), config.run.cache),
         start=start,
         preflight=preflight,
         plugins=plugins,
-        spent=spent_in(runs_at(Path(out)), config),
-        signals=False,
     )
     with _settings_as_input():
-        await run_measure(job, tally or Tally(), _say_nothing)
-    return write_scores(Path(out))
+        for named in plans:
+            require_models(config, named.plan, plugins)
+        result = await run_batch(batch, plans, listener or SilentListener())
+    return {
+        named.name: tuple(score for score in result.scores if score.run == named.name)
+        for named in plans
+    }
 
 
 async def replay(
@@ -117,7 +188,7 @@ async def replay(
 ) -> ReplayResult:
     """Do a run again from its cache alone, and compare every event byte for byte.
 
-    Raises InputInvalid when there is nothing to replay, CacheError for an unusable cache.
+    Raises InputInvalid if there is nothing to replay, and CacheError for an unusable cache.
     """
     return await replay_run(Path(run), None if cache is None else Path(cache), plugins)
 
@@ -129,11 +200,11 @@ async def rescore(
     *,
     cache: str | Path | None = None,
     plugins: Plugins = _PLUGINS,
-) -> tuple[AnyScore, ...]:
+) -> tuple[Score, ...]:
     """Have *judge* read the answers of a run, and return the run's scores with the new layer.
 
-    The target is not asked. Raises InputInvalid, or RunStopped when the judge's model fails: then
-    what was received is cached, and the same call goes on.
+    The target is not called. Raises InputInvalid, or RunStopped if the judge's model fails. The
+    answers received until then are in the cache, and the same call continues from there.
     """
     job = RescoreJob(
         run=Path(run),
@@ -141,35 +212,32 @@ async def rescore(
         config=config or Config(),
         cache=None if cache is None else Path(cache),
         plugins=plugins,
-        signals=False,
     )
     with _settings_as_input():
-        await run_rescoring(job, Tally(), _say_nothing)
-    return write_scores(Path(run))
+        return await run_rescoring(job, SilentListener())
 
 
-def read_run(path: str | Path) -> Run:
-    """Return a recorded run. Raises InputInvalid where there is none."""
-    directory = RunDirectory(Path(path))
-    return Run(path=Path(path), plan=directory.read_plan(), status=directory.read_status())
+def read_run(path: str | Path, *, plugins: Plugins = _PLUGINS) -> RecordedRun[Any]:
+    """Return a recorded run: its plan, status, events and layers. Raises InputInvalid."""
+    return RecordedRun(Path(path), plugins.measurements)
 
 
-def score(*runs: str | Path) -> tuple[AnyScore, ...]:
-    """Return the scores of recorded runs, of their own judges and of every layer.
+def score(*runs: str | Path, plugins: Plugins = _PLUGINS) -> tuple[Score, ...]:
+    """Return the scores of recorded runs, by their own judges and by every layer.
 
-    A folder of runs stands for all inside it. Raises InputInvalid.
+    A folder of runs means all runs in it. Raises InputInvalid.
     """
-    return score_runs([Path(path) for path in runs])
+    return score_runs([Path(path) for path in runs], plugins.measurements)
 
 
 @contextmanager
 def _settings_as_input() -> Iterator[None]:
-    """Who calls a library handed its models' settings in, whatever layer finds them wrong."""
+    """Raise InputInvalid instead of SettingsInvalid, the error for wrong settings of a model."""
     try:
         yield
     except SettingsInvalid as error:
         raise InputInvalid(str(error)) from error
 
 
-def _say_nothing(text: str) -> None:
-    """Remarks are for terminals; a program reads status.json and the tally."""
+def _say_nothing(remark: str) -> None:
+    """Ignore *remark*. A program reads status.json and the tally instead."""

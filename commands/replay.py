@@ -1,89 +1,75 @@
-"""``hydrometer replay``: a recorded run again, from the cache alone."""
+"""Replay: does a recorded run again from the cache alone, and compares its events."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
-import msgspec
-
-from ..cache.cached import KeyedProvider
+from ..cache.cached import CallObserver, KeyedProvider
 from ..cache.errors import CacheMiss
 from ..cache.reader import open_reader
 from ..cache.replay_only import ReplayOnly
 from ..cache.store import Store
 from ..engine.calls.caller import ModelCaller
+from ..engine.calls.workers import DEFAULT_WORKERS
 from ..engine.errors import EventsDiffer, FileInvalid, RecordingEnded
-from ..engine.execute import run_plan
-from ..engine.records.event_log import EventLog, Observers
-from ..engine.records.run_directory import EVENTS, RunDirectory
-from ..engine.setup.models import Role
-from ..engine.setup.plan import AnyPlan, IcePlan, Imported, planned_models
-from ..engine.setup.registry import StrategyRegistry
+from ..engine.records.event_log import EventLog
+from ..engine.records.recorded_run import RecordedRun
+from ..engine.records.run_directory import EVENTS
+from ..engine.setup.models import PlannedModel, Role
+from ..results.outcomes import ReplayResult
+from .measuring import run_plan
 from .plugins import Plugins
-from .session import seldom_collected
 
 
-class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a replay found; *difference* is empty when every recorded event came out again."""
-
-    events: int
-    complete: bool  # the recording goes to the run's end
-    difference: str = ""
-
-
-async def replay_run(
-    run: Path, cache: Path | None = None, plugins: Plugins | None = None
-) -> ReplayResult:
+async def replay_run(run: Path, cache: Path | None, plugins: Plugins) -> ReplayResult:
     """Do *run* again from the cache and compare every event, byte for byte.
 
-    A run that was stopped is replayed to its recorded end. Raises InputInvalid when there is
-    nothing to replay, CacheError for a cache that cannot be used.
+    A run that was stopped is replayed to its recorded end. Raises InputInvalid if there is nothing
+    to replay, and CacheError for a cache that cannot be used.
     """
-    directory = RunDirectory(run)
-    plan = directory.read_plan()
-    if isinstance(plan, IcePlan) and isinstance(plan.search, Imported):
-        raise FileInvalid(f"{run} was imported, and no call was made: there is nothing to replay")
-    recorded = directory.read_status().cache
-    if not directory.begun():
+    recorded: RecordedRun[Any] = RecordedRun(run, plugins.measurements)
+    if reason := recorded.measurement.not_replayable(recorded.plan):
+        raise FileInvalid(f"{run} {reason}: there is nothing to replay")
+    if not recorded.directory.begun():
         raise FileInvalid(f"{run / EVENTS} holds no event: there is nothing to replay")
-    if cache is None and not recorded:
+    folder = cache or recorded.status.cache
+    if not folder:
         raise FileInvalid(f"{run} names no cache, so there is nothing to replay; give --cache")
-    folder = cache or Path(recorded)
-    with open_reader(folder) as store:
-        return await replay_from(directory, plan, store, (plugins or Plugins()).catalogue)
+    with open_reader(Path(folder)) as store:
+        return await replay_from(recorded, store, plugins)
 
 
-async def replay_from(
-    directory: RunDirectory, plan: AnyPlan, store: Store, catalogue: StrategyRegistry
-) -> ReplayResult:
-    """Compare the events of *directory* with what *plan* gives from *store* alone."""
-    with closing(directory.read_lines()) as recorded:
-        return await _compare(EventLog(recorded, None), directory, plan, store, catalogue)
-
-
-async def _compare(
-    log: EventLog, directory: RunDirectory, plan: AnyPlan, store: Store, catalogue: StrategyRegistry
-) -> ReplayResult:
-    asker = ModelCaller(replay_providers(plan, store), directory.read_failures())
-    try:
-        with seldom_collected():
-            await run_plan(plan, asker, log.write, catalogue=catalogue)
-        log.finish()
-    except RecordingEnded:
-        return ReplayResult(events=log.compared, complete=False)
-    except (EventsDiffer, CacheMiss) as error:
-        if isinstance(error, CacheMiss) and log.at_end:
+async def replay_from(run: RecordedRun[Any], store: Store, plugins: Plugins) -> ReplayResult:
+    """Compare the events of *run* with the events that its plan gives from *store* alone."""
+    caller = ModelCaller(replay_providers(run.plan.models, store), run.failures())
+    with closing(run.directory.read_lines()) as lines:
+        log = EventLog(lines, None)
+        try:
+            await run_plan(
+                *(run.measurement, run.plan, caller, log.write),
+                registry=plugins.strategies,
+                workers=DEFAULT_WORKERS,
+            )
+            log.finish()
+        except RecordingEnded:
             return ReplayResult(events=log.compared, complete=False)
-        return ReplayResult(events=log.compared, complete=False, difference=str(error))
-    return ReplayResult(events=log.compared, complete=True)
+        except (EventsDiffer, CacheMiss) as error:
+            if isinstance(error, CacheMiss) and log.at_end():
+                return ReplayResult(events=log.compared, complete=False)
+            return ReplayResult(events=log.compared, complete=False, difference=str(error))
+        return ReplayResult(events=log.compared, complete=True)
 
 
 def replay_providers(
-    plan: AnyPlan, store: Store, observers: Observers | None = None
+    models: Mapping[Role, PlannedModel],
+    store: Store,
+    observers: Mapping[Role, CallObserver] | None = None,
 ) -> dict[Role, KeyedProvider]:
-    """Return providers that know nothing but *store*."""
+    """Return providers that answer from *store* alone. Each role's observer receives its calls."""
     return {
-        role: ReplayOnly(store, pool=model.name, observer=observers)
-        for role, model in planned_models(plan).items()
+        role: ReplayOnly(store, pool=model.name, observer=(observers or {}).get(role))
+        for role, model in models.items()
     }

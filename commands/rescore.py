@@ -1,217 +1,229 @@
-"""``hydrometer rescore``: another judge over the answers of a run, without calling its target."""
+"""Rescoring: another judge reads the answers of a run, without any call to the target."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-import anyio
 import msgspec
 
-from ..cache.cached import Cached
-from ..cache.disk import open_store
 from ..cache.errors import CacheError, CacheUnreadable
-from ..engine.calls.caller import DEFAULT_WORKERS, ModelCaller
+from ..engine.calls.answers import Judgement
+from ..engine.calls.caller import ModelCaller
+from ..engine.calls.ordered import map_in_order
+from ..engine.calls.workers import DEFAULT_WORKERS
 from ..engine.errors import CallsKeepFailing, InputInvalid, RunConflict
-from ..engine.ice.ice_events import Event, Judgement, Probed
-from ..engine.records.event_log import Observers, Tally, TimingLog
-from ..engine.records.layers import LABELS, LayerHead
+from ..engine.identity.judging import Judging
+from ..engine.measurement import Emit, RescoreItem, Rescoring, Score
+from ..engine.records.layers import LABELS, LayerHead, LayerRow
+from ..engine.records.observers import Observers, TimingLog
+from ..engine.records.recorded_run import RecordedRun
 from ..engine.records.run_directory import RunDirectory
-from ..engine.records.timings import runs_at, spent_in
-from ..engine.rescore import run_rescore
+from ..engine.records.tally import RunProgress, Tally
 from ..engine.setup.config import Config
-from ..engine.setup.plan import IcePlan, PlannedJudge, first_difference, plan_digest
-from ..engine.setup.planning import PRESETS, build_judge, reject_duplicate_identities
+from ..engine.setup.plan import PlannedJudge, plan_digest
 from ..providers.errors import ProviderError, SettingsInvalid
-from ..report.terminal.progress import Progress, show_progress
-from .batch import terminal
-from .interrupt import stoppable
-from .measure import as_stop
+from ..results.finding import runs_at
+from ..results.scoring import write_scores
+from .batch import Watch, unwatched
+from .listener import Listener
 from .plugins import Plugins
-from .score import AnyScore, write_scores
-from .session import CACHE_VARIABLE, Pools, build_budget, cache_folder, open_pools
+from .run import as_stop
+from .session import CACHE_VARIABLE, cache_folder, open_session
+from .spending import build_budget, has_price, require_prices, spent_in
 
 
 class RescoreJob(msgspec.Struct, frozen=True, kw_only=True):
-    """One run, and the judge that is to read it."""
+    """One run, and the judge that will read its answers."""
 
     run: Path
     judge: str
     config: Config = Config()
     cache: Path | None = None
     plugins: Plugins = Plugins()
-    signals: bool = True
 
 
-def show_rescoring(
-    job: RescoreJob, say: Callable[[str], None], *, quiet: bool
-) -> tuple[AnyScore, ...]:
-    """Do *job* as a command does: show how far it is, and leave the scores beside the events."""
-    directory, tally = RunDirectory(job.run), Tally()
-    judge = plan_rescoring(job, _read_plan(directory))
-    progress = Progress(
-        judge.name,
-        _count_probes(directory),
-        tally,
-        metric=judge.metrics[0],
-        priced=any(model.cost_usd(0, 1) > 0 for model in job.config.models.values()),
-    )
-    with show_progress(progress, terminal(), quiet=quiet):
-        anyio.run(run_rescoring, job, tally, say)
-    return write_scores(job.run)
+async def run_rescoring(
+    job: RescoreJob, listener: Listener, *, watch: Watch | None = None
+) -> tuple[Score, ...]:
+    """Add the judge's layer to the run, or complete it, and return the run's scores.
 
-
-async def run_rescoring(job: RescoreJob, tally: Tally, say: Callable[[str], None]) -> Path:
-    """Add the judge's layer to the run, or what its layer lacks, and return its file.
-
-    Raises InputInvalid, SettingsInvalid or CacheUnreadable for what cannot be done, and RunStopped
-    when it has to pause: what was paid for is in the cache, and the same command goes on there.
+    Raises InputInvalid, SettingsInvalid or CacheUnreadable if the job cannot be done, and
+    RunStopped if it has to pause. All answers that were paid for are then in the cache, and the
+    same command continues from there.
     """
-    directory = RunDirectory(job.run)
-    plan = _read_plan(directory)
-    judge = plan_rescoring(job, plan)
-    with directory.locked():
-        known = _known(directory, plan, judge)
+    recorded: RecordedRun[Any] = RecordedRun(job.run, job.plugins.measurements)
+    rescoring = recorded.measurement.rescoring
+    if rescoring is None:
+        raise InputInvalid(
+            f"{job.run} is a run of {recorded.measurement.kind}, which rescore cannot read"
+        )
+    judge = plan_rescoring(job, recorded, rescoring)
+    tally = Tally(rescoring.counts(recorded.plan, judge))
+    count = sum(1 for _ in rescoring.items(recorded.plan, recorded.events()))
+    listener.begins(
+        RunProgress(
+            name=judge.name,
+            unit=recorded.measurement.unit,
+            size=count,
+            tally=tally,
+            priced=judge.model is not None and has_price(job.config, {"judge": judge.model}),
+        )
+    )
+    with recorded.directory.locked():
+        known = _known(recorded, judge, count)
         try:
-            async with (
-                _opened(job, directory, judge, tally) as means,
-                stoppable(
-                    means.pools.abandon,
-                    means.pools.in_flight,
-                    say,
-                    state=means.pools.state,
-                    signals=job.signals,
-                ),
-            ):
-                rows = await run_rescore(
-                    plan,
-                    judge,
-                    directory.read_events(),
-                    means.asker,
-                    means.emit,
-                    catalogue=job.plugins.catalogue,
-                    at_once=means.at_once,
+            async with _opened(job, recorded.directory, judge, tally, watch) as opened:
+                rows = await read_answers(
+                    rescoring.items(recorded.plan, recorded.events()),
+                    rescoring.judging(recorded.plan, judge, job.plugins.strategies),
+                    opened.caller,
+                    opened.emit,
+                    workers=opened.workers,
                     known=known,
                 )
         except (SettingsInvalid, CacheUnreadable):
             raise
         except (CallsKeepFailing, ProviderError, CacheError, OSError) as error:
-            raise as_stop(error, directory) from error
-        return directory.write_layer(LayerHead(judge=judge, plan=plan_digest(plan)), rows)
+            raise as_stop(error, job.run) from error
+        head = LayerHead(judge=judge, plan=plan_digest(recorded.plan))
+        recorded.directory.write_layer(head, rows)
+    return write_scores(job.run, job.plugins.measurements)
 
 
-def plan_rescoring(job: RescoreJob, plan: IcePlan) -> PlannedJudge:
+def plan_rescoring(
+    job: RescoreJob, run: RecordedRun[Any], rescoring: Rescoring[Any]
+) -> PlannedJudge:
     """Return the judge of *job*. Raises InputInvalid for one that cannot read this run."""
-    if job.judge == plan.judge.name:
+    if job.judge == rescoring.own_judge(run.plan):
         raise RunConflict(
-            f"{job.judge} judged {job.run} in the first place; another judge needs another name"
+            f"{job.judge} is the name of the judge of {job.run} itself; give this judge another "
+            "name"
         )
     if job.judge == LABELS:
-        raise RunConflict(f"{LABELS} is the name of what people said; another judge needs another")
-    config, ice = job.config, job.config.ice
-    reject_duplicate_identities(config)
-    if ice.judge != job.judge:  # what the config says of its own judge is not meant for this one
-        ice = msgspec.structs.replace(ice, judge_model="", judge_settings={})
-        config = msgspec.structs.replace(config, ice=ice)
-    temperature = PRESETS[ice.preset].temperature
-    judge = build_judge(
-        config, job.judge, job.plugins.catalogue, temperature=temperature, path="--judge"
-    )
-    if "loose" in judge.metrics and not plan.fact:
-        raise InputInvalid(
-            f"{job.run} has no fact of its target, which {job.judge} compares answers with; "
-            "import it again with --fact"
-        )
-    return judge
-
-
-def _read_plan(directory: RunDirectory) -> IcePlan:
-    plan = directory.read_plan()
-    if not isinstance(plan, IcePlan):
-        raise InputInvalid(f"{directory.path} compares two models; rescore reads identity runs")
-    return plan
-
-
-def _count_probes(directory: RunDirectory) -> int:
-    return sum(isinstance(event, Probed) for event in directory.read_events())
-
-
-def _known(directory: RunDirectory, plan: IcePlan, judge: PlannedJudge) -> Mapping[int, Judgement]:
-    """Return what the judge's layer has already. Raises RunConflict for another judge's layer."""
-    layer = directory.read_layer(judge.name)
-    if layer is None:
-        return {}
-    layer.require_plan(plan_digest(plan))
-    if layer.head.judge != judge:
-        theirs, ours = (
-            msgspec.structs.replace(plan, judge=judge) for judge in (layer.head.judge, judge)
-        )
         raise RunConflict(
-            f"{layer.where} is the layer of another judge: {first_difference(theirs, ours)}; "
-            "move it away, or name this judge otherwise"
+            f"{LABELS} is the name of the layer with labels by people; give this judge another name"
         )
-    layer.require_probes(_count_probes(directory))
-    return layer.judgements
+    return rescoring.plan_judge(
+        run.plan, job.judge, job.config, job.plugins.strategies, str(job.run)
+    )
 
 
-class _Means(msgspec.Struct, frozen=True, kw_only=True):
-    """What a judge reads with; *emit* takes the probes that it has read."""
+class _Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """The open resources of a rescoring. Call *emit* with each event once its answer is judged."""
 
-    asker: ModelCaller
-    pools: Pools
-    at_once: int
-    emit: Callable[[tuple[Event, ...]], None]
+    caller: ModelCaller
+    workers: int
+    emit: Emit
 
 
 @asynccontextmanager
 async def _opened(
-    job: RescoreJob, directory: RunDirectory, judge: PlannedJudge, tally: Tally
-) -> AsyncIterator[_Means]:
-    """Open the judge's model, if it asks one; what the readings so far spent counts."""
+    job: RescoreJob,
+    directory: RunDirectory,
+    judge: PlannedJudge,
+    tally: Tally,
+    watch: Watch | None,
+) -> AsyncIterator[_Opened]:
+    """Open a session for the judge's model, if it has one.
+
+    Earlier calls of the same judge on this run count against the budget.
+    """
     if judge.model is None:
-        yield _Means(
-            asker=ModelCaller({}, {}), pools=Pools(), at_once=DEFAULT_WORKERS, emit=tally.write
-        )
+        yield _Opened(caller=ModelCaller({}, {}), workers=DEFAULT_WORKERS, emit=tally.write)
         return
-    name = judge.model.name
+    name, models = judge.model.name, {"judge": judge.model}
+    require_prices(job.config, {name})
     spent = spent_in(runs_at(job.run), job.config, judge)
     with directory.open_timings(judge) as file:
         timings = TimingLog(file)
         observers = Observers(tally, timings)
 
-        def emit(events: tuple[Event, ...]) -> None:
+        def emit(events: Any) -> None:
             tally.write(events)
             timings.flush()
 
-        async with (
-            open_store(_cache(job, directory)) as store,
-            open_pools(
-                job.config,
-                {name},
-                budget=build_budget(job.config, spent),
-                spent=spent,
-                plugins=job.plugins,
-            ) as pools,
-        ):
-            tally.statistics = pools.statistics
-            cached = Cached(pools[name].watched_by(observers), store, pool=name, observer=observers)
+        async with open_session(
+            job.config,
+            {name},
+            _cache(job, directory),
+            plugins=job.plugins,
+            budget=build_budget(job.config, spent),
+            spent=spent,
+        ) as session:
+            tally.statistics = session.statistics
             try:
-                yield _Means(
-                    asker=ModelCaller({"judge": cached}, {}),
-                    pools=pools,
-                    at_once=job.config.models[name].all_slots,
-                    emit=emit,
-                )
+                async with (watch or unwatched)(session):
+                    yield _Opened(
+                        caller=session.caller(models, {}, observers),
+                        workers=session.workers(models),
+                        emit=emit,
+                    )
             finally:
                 tally.statistics = dict
-                timings.pool_ended(name, pools[name].statistics())
+                timings.pool_ended(name, session.statistics()[name])
                 timings.flush()
 
 
+async def read_answers(
+    items: Iterable[RescoreItem],
+    judging: Judging,
+    caller: ModelCaller,
+    emit: Emit,
+    *,
+    workers: int,
+    known: Mapping[int, Judgement],
+) -> tuple[LayerRow, ...]:
+    """Return the judgement of every answer, in order.
+
+    *known* are earlier judgements by number. They are not made again, unless a call for them
+    failed. *emit* receives every event in order, with the new judgement instead of the recorded
+    one.
+    """
+    rows: list[LayerRow] = []
+
+    async def work(item: RescoreItem) -> tuple[RescoreItem, Judgement]:
+        if item.case is None:
+            return item, Judgement()
+        before = known.get(item.number)
+        if before is not None and not before.failures:
+            return item, before
+        return item, await caller.drive(judging.judge(item.case))
+
+    def apply(result: tuple[RescoreItem, Judgement]) -> None:
+        item, judgement = result
+        emit((msgspec.structs.replace(item.event, judgement=judgement),))
+        if item.case is not None:
+            rows.append(LayerRow(probe=item.number, judgement=judgement))
+
+    await map_in_order(items, work, apply, workers=workers)
+    return tuple(rows)
+
+
+def _known(run: RecordedRun[Any], judge: PlannedJudge, count: int) -> Mapping[int, Judgement]:
+    """Return the judgements in the judge's layer, by number.
+
+    Raises RunConflict if the layer of that name belongs to another judge.
+    """
+    layer = run.directory.read_layer(judge.name)
+    if layer is None:
+        return {}
+    layer.require_plan(plan_digest(run.plan))
+    if layer.head.judge != judge:
+        difference = layer.head.difference(judge)
+        raise RunConflict(
+            f"{layer.where} is the layer of another judge: {difference}; move it away, or give "
+            "this judge another name"
+        )
+    layer.require_probes(count)
+    return layer.judgements
+
+
 def _cache(job: RescoreJob, directory: RunDirectory) -> Path:
-    """Return the cache to use: as everywhere, but the run's own before the config's."""
+    """Return the cache folder: the option, the variable, the run's own cache, or the config's."""
     recorded = directory.read_status().cache
     if job.cache is None and CACHE_VARIABLE not in os.environ and recorded:
         return Path(recorded)

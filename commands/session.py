@@ -1,149 +1,153 @@
-"""Opens what a run needs, in the order of the layers: store, pools, cached providers."""
+"""Session: models, store, limits and budget, opened once for any number of runs in one event loop.
+
+The runs share the connections, rate limits and budget of a model, the store, and identical requests
+in flight, which are sent once. Every run has its own observers, which receive only the calls of
+that run.
+"""
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from ..cache.cached import Cached, KeyedProvider
+import anyio
+import msgspec
+
+from ..cache.cached import AnsweredCall, Cached, KeyedProvider
+from ..cache.coalesce import InFlight
+from ..cache.disk import open_store
+from ..cache.keys import request_key
 from ..cache.store import Store
+from ..engine.calls.answers import CallFailed
+from ..engine.calls.caller import ModelCaller
+from ..engine.calls.workers import DEFAULT_WORKERS
 from ..engine.errors import InputInvalid
-from ..engine.records.event_log import Observers
+from ..engine.records.observers import Observers
 from ..engine.setup.config import Config
-from ..engine.setup.models import Role
-from ..engine.setup.plan import AnyPlan, IcePlan, Imported, planned_models
+from ..engine.setup.models import PlannedModel, Role
+from ..engine.setup.plan import Plan
 from ..engine.setup.planning import find_model
 from ..providers.clock import SystemClock
-from ..providers.errors import SettingsInvalid
-from ..providers.kinds import ProviderKinds, has_known_price, model_identity
+from ..providers.kinds import model_identity, wants_preflight
 from ..providers.limits.budget import Budget, Spent
-from ..providers.pool import Pool, open_pool
+from ..providers.pool import Pool, open_pool, preflight
 from ..providers.statistics import PoolStatistics
-from ..report.terminal.pool_text import state_lines
+from ..providers.tokens import estimate_usage
+from ..providers.types import Response
 from .plugins import Plugins
 
 CACHE_VARIABLE = "HYDROMETER_CACHE"
+PREFLIGHT_TOKENS = 16
+
+Models = Mapping[Role, PlannedModel]
 
 
 def cache_folder(option: Path | None, configured: str) -> Path:
-    """Return where the cache is: the option, else the variable, else the config's."""
+    """Return the cache folder: from the option, else the environment variable, else the config."""
     chosen = option or os.environ.get(CACHE_VARIABLE) or configured
     return Path(os.path.expandvars(chosen)).expanduser()
 
 
-@contextmanager
-def seldom_collected() -> Iterator[None]:
-    """Have the garbage collector look less often inside the block, and not at what is there now.
+class Session:
+    """Open models and an open store. Use open_session() to make one."""
 
-    A call makes a few hundred short-lived objects, which reference counts free. Looking through
-    plan, lexicon and compiled patterns for cycles every 700 of them costs a seventh of a live call.
-    """
-    thresholds = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        gc.unfreeze()
+    def __init__(self, config: Config, pools: Mapping[str, Pool], store: Store) -> None:
+        self._config = config
+        self._pools = pools
+        self._store = store
+        self._flights: dict[str, InFlight[Response]] = defaultdict(InFlight)
+        self._preflight_locks: dict[str, anyio.Lock] = defaultdict(anyio.Lock)
+        self._preflighted: set[str] = set()
 
+    def caller(
+        self, models: Models, failures: Mapping[str, CallFailed], observers: Observers
+    ) -> ModelCaller:
+        """Return the caller of one run. *observers* receive its calls and attempts.
 
-def build_budget(config: Config, spent: Mapping[str, Spent] | None = None) -> Budget:
-    """Return the budget of one command; *spent* is what its models spent before, by name."""
-    limits = config.run.budget
-    return Budget(
-        calls=limits.calls,
-        tokens=limits.tokens,
-        cost_usd=limits.cost_usd,
-        spent=add_spent((spent or {}).values()),
-        path="run.budget",
-    )
-
-
-def require_prices(config: Config, names: Iterable[str]) -> None:
-    """Raise SettingsInvalid when a budget in money counts a model of *names* without a price."""
-    if unpriced := find_unpriced(config, names):
-        raise SettingsInvalid(
-            f"run.budget.cost_usd cannot be held without {' and '.join(unpriced)} "
-            "(a free model has price = { input_per_mtok = 0, output_per_mtok = 0 })"
-        )
-
-
-def find_unpriced(config: Config, names: Iterable[str]) -> list[str]:
-    """Return which settings the run's budget in money misses: prices of models of *names*."""
-    if config.run.budget.cost_usd is None:
-        return []
-    return [f"models.{n}.price" for n in sorted(names) if not has_known_price(config.models[n])]
-
-
-def require_models(config: Config, plan: AnyPlan, plugins: Plugins) -> None:
-    """Raise InputInvalid or SettingsInvalid unless *config* has the models that *plan* was made of.
-
-    Another model under the same name would answer, and its answers be kept as those of the plan's.
-    """
-    if isinstance(plan, IcePlan) and isinstance(plan.search, Imported):
-        raise InputInvalid("the plan is that of an imported run, which makes no call")
-    for role, model in planned_models(plan).items():
-        settings = find_model(config, model.name, f"the plan's {role}")
-        ProviderKinds(plugins.providers).find(settings.provider, f"models.{model.name}")
-        if (here := model_identity(settings)) != model.identity:
-            raise InputInvalid(
-                f"the plan's {role} {model.name} is {model.identity}, and the config's is {here}"
+        *failures* are the calls that failed for good according to the run's events, by key.
+        """
+        cached: dict[str, KeyedProvider] = {
+            name: Cached(
+                self._pools[name].watched_by(observers),
+                self._store,
+                pool=name,
+                observer=observers,
+                in_flight=self._flights[name],
             )
+            for name in {model.name for model in models.values()}
+        }
+        return ModelCaller({role: cached[model.name] for role, model in models.items()}, failures)
 
+    async def preflight(self, models: Models, observers: Observers) -> None:
+        """Send one small request to each model, with the settings of its later calls.
 
-def add_spent(several: Iterable[Spent]) -> Spent:
-    """Return the sum."""
-    total = Spent()
-    for spent in several:
-        total = Spent(
-            calls=total.calls + spent.calls,
-            input_tokens=total.input_tokens + spent.input_tokens,
-            output_tokens=total.output_tokens + spent.output_tokens,
-            cost_usd=total.cost_usd + spent.cost_usd,
-        )
-    return total
+        No request is sent twice in a session. Raises a ProviderError that names the settings to
+        check.
+        """
+        for model in dict.fromkeys(models.values()):
+            if not wants_preflight(self._config.models[model.name]):
+                continue
+            small = _small(model).build_request("Reply with OK.")
+            key = request_key(small)
+            async with self._preflight_locks[key]:
+                if key in self._preflighted:
+                    continue
+                provider = self._pools[model.name].watched_by(observers)
+                response = await preflight(provider, small, f"models.{model.name}")
+                self._preflighted.add(key)
+                observers.call_ended(
+                    AnsweredCall(
+                        key=key,
+                        pool=model.name,
+                        source="preflight",
+                        took_s=0.0,
+                        response=response,
+                        counted=response.usage or estimate_usage(small, response),
+                    )
+                )
 
-
-class Pools(dict[str, Pool]):
-    """The pools of one run, by name of their models, and what is asked of all of them."""
+    def workers(self, models: Models) -> int:
+        """Return the maximum of units in flight: the number of slots of all *models*."""
+        names = {model.name for model in models.values()}
+        return sum(self._config.models[name].all_slots for name in names) or DEFAULT_WORKERS
 
     def abandon(self) -> None:
-        """Let cancellation reach the attempts that are under way."""
-        for pool in self.values():
+        """Let cancellation reach the attempts in flight."""
+        for pool in self._pools.values():
             pool.abandon()
 
     def in_flight(self) -> int:
-        """Return how many attempts are under way."""
-        return sum(pool.statistics().in_flight for pool in self.values())
+        """Return the number of attempts in flight."""
+        return sum(pool.statistics().in_flight for pool in self._pools.values())
 
-    def statistics(self) -> dict[str, PoolStatistics]:
-        """Return the state of every pool."""
-        return {name: pool.statistics() for name, pool in self.items()}
-
-    def state(self) -> list[str]:
-        """Return the same as lines for a person."""
-        return state_lines(self.statistics())
+    def statistics(self, names: Iterable[str] | None = None) -> dict[str, PoolStatistics]:
+        """Return the state of the pools of *names*, or of all pools."""
+        wanted = self._pools if names is None else names
+        return {name: self._pools[name].statistics() for name in sorted(wanted)}
 
 
 @asynccontextmanager
-async def open_pools(
+async def open_session(
     config: Config,
     names: set[str],
+    cache: Path,
     *,
+    plugins: Plugins,
     budget: Budget,
-    spent: Mapping[str, Spent] | None = None,
-    plugins: Plugins | None = None,
-) -> AsyncIterator[Pools]:
-    """Open one pool for each model of *names*. Raises SettingsInvalid before anything is sent."""
-    require_prices(config, names)
+    spent: Mapping[str, Spent],
+) -> AsyncIterator[Session]:
+    """Open the store in *cache*, and a pool for each model of *names*.
+
+    *spent* is earlier spending by model. It counts against the models' own budgets. Raises
+    SettingsInvalid, before any request is sent, and CacheUnreadable.
+    """
     clock = SystemClock()
-    kinds = ProviderKinds((plugins or Plugins()).providers)
     async with AsyncExitStack() as stack:
-        pools = Pools()
+        store = await stack.enter_async_context(open_store(cache))
+        pools = {}
         for name in sorted(names):
             pools[name] = await stack.enter_async_context(
                 open_pool(
@@ -152,19 +156,33 @@ async def open_pools(
                     environ=os.environ,
                     clock=clock,
                     budget=budget,
-                    spent=(spent or {}).get(name),
-                    kinds=kinds,
+                    spent=spent.get(name),
+                    kinds=plugins.kinds,
                 )
             )
-        yield pools
+        yield Session(config, pools, store)
 
 
-def cached_providers(
-    plan: AnyPlan, pools: Mapping[str, Pool], store: Store, observers: Observers
-) -> dict[Role, KeyedProvider]:
-    """Return the provider of each role; roles of one model share its pool and its flights."""
-    cached = {
-        name: Cached(pool.watched_by(observers), store, pool=name, observer=observers)
-        for name, pool in pools.items()
-    }
-    return {role: cached[model.name] for role, model in planned_models(plan).items()}
+def require_models(config: Config, plan: Plan, plugins: Plugins) -> None:
+    """Raise InputInvalid or SettingsInvalid unless *config* has the models of *plan*.
+
+    If a name meant another model in *config*, that model's answers would be recorded as answers of
+    the plan's model.
+    """
+    if reason := plugins.measurements.of(plan).not_replayable(plan):
+        raise InputInvalid(f"the run of this plan {reason}: it has nothing to run")
+    for role, model in plan.models.items():
+        settings = find_model(config, model.name, f"the plan's {role}")
+        plugins.kinds.find(settings.provider, f"models.{model.name}")
+        if (here := model_identity(settings)) != model.identity:
+            raise InputInvalid(
+                f"the plan's {role} {model.name} is {model.identity}, and the config's is {here}"
+            )
+
+
+def _small(model: PlannedModel) -> PlannedModel:
+    """Return *model* with short replies. If max_tokens is not set, it stays unset."""
+    if model.sampling.max_tokens is None:
+        return model
+    sampling = msgspec.structs.replace(model.sampling, max_tokens=PREFLIGHT_TOKENS)
+    return msgspec.structs.replace(model, sampling=sampling)

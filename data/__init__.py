@@ -1,1 +1,1 @@
-"""Texts of the project's own: questions, seed templates, facts and the vendor lexicon."""
+"""Data files: questions, seed templates, prompt sets, facts, vendors and example configs."""

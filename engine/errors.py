@@ -1,4 +1,4 @@
-"""What can go wrong with a config, a plan, a run directory or a run."""
+"""Errors of configs, plans, run directories and runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ class EngineError(Exception):
 
 
 class InputInvalid(EngineError):
-    """Something that the user wrote or named is wrong; the message says what and where."""
+    """A config, file, name or option from the user is wrong. The message says what and where."""
 
 
 class ConfigInvalid(InputInvalid):
@@ -20,11 +20,11 @@ class FileInvalid(InputInvalid):
 
 
 class RunConflict(InputInvalid):
-    """The run directory holds something else than what was asked for."""
+    """The run directory does not fit the command, for example because it holds another run."""
 
 
 class RunStopped(EngineError):
-    """The run paused before its end and can be resumed; *cause* is why, in a word."""
+    """The run paused before its end and can be resumed. *cause* is the reason in one word."""
 
     def __init__(self, message: str, *, cause: str) -> None:
         super().__init__(message)
@@ -32,18 +32,19 @@ class RunStopped(EngineError):
 
 
 class CallsKeepFailing(EngineError):
-    """Every call to one model fails for good: that says something of the set-up, not of probes."""
+    """Many calls in a row to one model failed for good: the set-up is at fault, not the probes."""
 
 
 class PluginBroken(EngineError):
-    """A plug-in raised what it may not, or returned what cannot be used: neither ours nor a result.
+    """A plug-in raised an unexpected error, or returned a value that cannot be used.
 
-    What it raised is the cause. A run stops there, and goes on when the plug-in is mended.
+    The error that it raised is the ``__cause__``. The run stops there, and can be resumed once the
+    plug-in is repaired.
     """
 
 
 class EventsDiffer(EngineError):
-    """A recorded event is not what the plan and the cache give."""
+    """A recorded event differs from the event that the plan and the cache give."""
 
     def __init__(self, message: str, *, line: int) -> None:
         super().__init__(message)
@@ -51,4 +52,4 @@ class EventsDiffer(EngineError):
 
 
 class RecordingEnded(EngineError):
-    """A replay came to the end of what was recorded."""
+    """A replay reached the end of the recording, although the run was not finished there."""

@@ -108,7 +108,14 @@ class Outage(PoolUnavailable):
 
 
 class BudgetReached(PoolUnavailable):
-    """The next attempt would exceed a budget of the run or of its model."""
+    """The next attempt would exceed a budget of the run or of its model.
+
+    *setting* is the path of the limit in the config.
+    """
+
+    def __init__(self, message: str, *, setting: str = "the budget") -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class SettingsInvalid(ProviderError):

@@ -84,7 +84,8 @@ def check_kind(settings: ModelSettings, path: str) -> None:
     """Raise SettingsInvalid naming *path* and the setting for what the model's kind forbids."""
     if settings.budget.cost_usd is not None and not has_known_price(settings):
         raise SettingsInvalid(
-            f"{path}.budget.cost_usd cannot be enforced: {path}.price is not set "
+            f"{path}.budget.cost_usd cannot be enforced: "
+            f"{path.rpartition(': ')[2]}.price is not set "
             "(a free model has price = { input_per_mtok = 0, output_per_mtok = 0 })"
         )
     find_rules(settings.provider).check(settings, path)

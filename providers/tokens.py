@@ -31,7 +31,7 @@ def estimate_need(request: Request) -> Usage:
 
 
 def estimate_usage(request: Request, response: Response) -> Usage:
-    """Return an estimate of what a call used whose endpoint reported nothing."""
+    """Estimate the tokens of a call whose endpoint reported no usage."""
     prompt = sum(len(message.content) for message in request.messages)
     return Usage(
         input_tokens=_to_tokens(prompt),

@@ -1,1 +1,1 @@
-"""What a person looks at."""
+"""Everything that a person looks at: the terminal's views, tables for documents, the glossary."""

@@ -16,7 +16,6 @@ from .intervals import cgm_interval, pigeonhole_bootstrap, wilson
 from .probe_table import METRICS, Counts, ProbeTable
 from .thresholds import FEW_OUTCOMES, MISSING_SHARE, RunState
 
-ScoreKind = Literal["ice", "panel"]
 IdentityFlag = Literal[
     "nothing-judged",
     "one-template",
@@ -53,7 +52,7 @@ class IdentityScore(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     target: str
-    kind: ScoreKind
+    kind: str
     judge: str
     prompt_version: str
     metric: Metric
@@ -105,7 +104,7 @@ def score_table(
     *,
     run: str,
     target: str,
-    kind: ScoreKind,
+    kind: str,
     judge: str,
     prompt_version: str,
     seed: int,

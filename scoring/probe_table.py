@@ -80,7 +80,7 @@ class ProbeTable:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """The metrics on which at least one row has an opinion, the broadest first."""
+        """Metrics with an opinion in at least one row, in the order loose, strict, hard."""
         return tuple(m for m in METRICS if self._columns[m].any())
 
     def counts(self, metric: Metric) -> Counts:
@@ -99,7 +99,7 @@ class ProbeTable:
         )
 
     def cells(self, metric: Metric) -> tuple[IntArray, IntArray]:
-        """Return positives and judged per template and question, both T x Q, in order of ids."""
+        """Return two T x Q arrays: positive and judged rows by template and question, by id."""
         column = self._columns[metric]
         return self._cells(column == _POSITIVE), self._cells(column >= _NEGATIVE)
 

@@ -7,31 +7,33 @@ planted for it. Everything else is the engine as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from random import Random
 from statistics import mean, stdev
 
 import msgspec
 from builders import make_plan
-from fakes import FunctionProvider
 
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.store import MemoryStore
-from hydrometer.engine.calls.caller import ModelCaller, run_search
-from hydrometer.engine.ice.ice_events import Event, Probed
-from hydrometer.engine.identity.texts import parse_questions
-from hydrometer.engine.setup.loading import builtin_text
-from hydrometer.engine.setup.models import PlannedModel, Role
-from hydrometer.engine.setup.plan import (
+from hydrometer.engine.calls.caller import ModelCaller
+from hydrometer.engine.calls.workers import DEFAULT_WORKERS
+from hydrometer.engine.ice.ice_events import Probed
+from hydrometer.engine.ice.ice_plan import (
     IcePlan,
-    PlannedStrategy,
     RefineSearch,
     SearchSettings,
     StaticSearch,
     TreeSearch,
 )
-from hydrometer.engine.setup.planning import DEFAULT_MUTATORS, PRESETS
+from hydrometer.engine.ice.ice_planning import DEFAULT_MUTATORS, PRESETS
+from hydrometer.engine.ice.search_runner import run_search
+from hydrometer.engine.identity.texts import parse_questions
+from hydrometer.engine.records.events import Event
+from hydrometer.engine.setup.files import builtin_text
+from hydrometer.engine.setup.models import PlannedModel, Role
+from hydrometer.engine.setup.plan import PlannedStrategy
 from hydrometer.engine.setup.registry import StrategyRegistry
 from hydrometer.providers.simulation.planting import Planting
 from hydrometer.providers.simulation.simulated_adapter import answer
@@ -39,6 +41,7 @@ from hydrometer.providers.types import Sampling
 from hydrometer.scoring.student import t_quantile
 from hydrometer.strategies.mutation import refine
 from hydrometer.strategies.types import Template, Verdict
+from hydrometer.testing import FunctionProvider
 
 WEAK, STRONG = "radio", "ledger"  # the words that tell templates that work from the others
 KEEP = 0.9
@@ -75,13 +78,13 @@ def tree(
     selector: str, settings: Mapping[str, float] | None = None, *, visit: int, window: int
 ) -> Method:
     """Return a tree search."""
-    catalogue = StrategyRegistry()
+    registry = StrategyRegistry()
     return Method(
         search=TreeSearch(
             helper=HELPER,
-            selector=catalogue.plan("selectors", selector, settings or {}, "study"),
+            selector=registry.plan("selectors", selector, settings or {}, "study"),
             mutators=tuple(
-                catalogue.plan("mutators", name, {}, "study") for name in DEFAULT_MUTATORS
+                registry.plan("mutators", name, {}, "study") for name in DEFAULT_MUTATORS
             ),
             admit="successful",
         ),
@@ -165,7 +168,7 @@ async def positives(method: Method, setting: Setting, seed: int) -> int:
     }
     found = 0
 
-    def count(events: tuple[Event, ...]) -> None:
+    def count(events: Sequence[Event]) -> None:
         nonlocal found
         found += sum(
             opinion.metric == "strict" and opinion.positive
@@ -175,7 +178,7 @@ async def positives(method: Method, setting: Setting, seed: int) -> int:
             if isinstance(opinion, Verdict)
         )
 
-    await run_search(plan, ModelCaller(providers, {}), count)
+    await run_search(plan, ModelCaller(providers, {}), count, StrategyRegistry(), DEFAULT_WORKERS)
     return found
 
 

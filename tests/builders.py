@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from hydrometer.engine.calls.stages import MutationResult, ProbeResult
-from hydrometer.engine.ice.ice_events import Answer, Event, Judgement
+from hydrometer.engine.calls.answers import Answer, Judgement
+from hydrometer.engine.ice.ice_plan import Admit, IcePlan, RefineSearch, SearchSettings, TreeSearch
+from hydrometer.engine.ice.mutating import MutationResult
 from hydrometer.engine.ice.search import Search, SearchTicket, TicketOutcome
+from hydrometer.engine.identity.probing import ProbeResult
+from hydrometer.engine.records.events import Event
+from hydrometer.engine.rse.rse_plan import RsePlan
 from hydrometer.engine.setup.models import PlannedModel
-from hydrometer.engine.setup.plan import (
-    Admit,
-    IcePlan,
-    PlannedJudge,
-    PlannedStrategy,
-    RefineSearch,
-    RsePlan,
-    SearchSettings,
-    TreeSearch,
-)
+from hydrometer.engine.setup.plan import PlannedJudge, PlannedStrategy
 from hydrometer.engine.setup.registry import StrategyRegistry
 from hydrometer.providers.types import Sampling
 from hydrometer.strategies.mutation import refine
@@ -135,13 +130,13 @@ def make_judge(model: PlannedModel | None = None) -> PlannedJudge:
 
 def make_outcome(job: SearchTicket, *, rate: float = 0.3, text: str | None = None) -> TicketOutcome:
     """Answer *job* with a new template and planted positives, from the ticket's number alone."""
-    dice = Random(f"outcome/{job.ticket}")
+    dice = Random(f"outcome/{job.number}")
     return TicketOutcome(
-        ticket=job.ticket,
-        mutation=_make_mutation(job, text or f"mutant {job.ticket}: {{query}}"),
+        ticket=job.number,
+        mutation=_make_mutation(job, text or f"mutant {job.number}: {{query}}"),
         probes=tuple(
-            make_probe(positive=dice.random() < rate, key=f"{job.ticket}/{question}")
-            for question in job.questions
+            make_probe(positive=dice.random() < rate, key=f"{job.number}/{question}")
+            for question in job.visit.questions
         ),
     )
 
@@ -156,24 +151,24 @@ def play_search(
     dice = Random(arrival)
     search = Search(plan, StrategyRegistry())
     step = search.start()
-    events, flying = list(step.events), list(step.jobs)
+    events, flying = list(step.events), list(step.tickets)
     while not search.finished:
         step = search.receive(answer(flying.pop(dice.randrange(len(flying)))))
         events += step.events
-        flying += step.jobs
+        flying += step.tickets
     assert not flying
     return events
 
 
 def _make_mutation(job: SearchTicket, text: str) -> MutationResult:
-    if job.move.as_is:
-        return MutationResult(text=job.move.as_is)
-    chosen = job.tries[0]
+    if job.visit.seed_text:
+        return MutationResult(text=job.visit.seed_text)
+    chosen = job.visit.tries[0]
     return MutationResult(
         text=text,
         mutator=chosen.name,
         parents=chosen.parents,
-        keys=(f"key-{job.ticket}",),
+        keys=(f"key-{job.number}",),
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
@@ -15,9 +16,12 @@ from urllib.request import urlopen
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from hydrometer.cli import app
+from hydrometer.cache.reader import open_reader
+from hydrometer.cli import build_app
+from hydrometer.commands.plugins import Plugins
 
-COMMAND = get_command(app)  # typer would build it anew at each call
+COMMAND = get_command(build_app(Plugins()))  # typer would build it anew at each call
+HANG_S = 500.0  # nothing takes so long, however slow the machine is: then something hangs
 CONFIG = """
 [run]
 seed = 11
@@ -88,7 +92,7 @@ def command(*args: str | Path) -> list[str]:
 
 
 def hydrometer(
-    *args: str | Path, cwd: Path, timeout_s: float = 110, **env: str
+    *args: str | Path, cwd: Path, timeout_s: float = HANG_S, **env: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end."""
     return subprocess.run(
@@ -133,7 +137,7 @@ def simulator(*args: str) -> Iterator[str]:
         yield line.removeprefix("listening on ").strip()
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=HANG_S)
         process.stdout.close()
 
 
@@ -147,16 +151,43 @@ def write_config(folder: Path, url: str, *, window: int = 4, probes: int = 60) -
 def wait_for_events(run: Path, lines: int, process: subprocess.Popen[str]) -> None:
     """Return as soon as *run*, which *process* is making, has recorded so many events."""
     events = run / "events.jsonl"
-    give_up = time.monotonic() + 60
-    while time.monotonic() < give_up and process.poll() is None:
-        if events.exists() and events.read_bytes().count(b"\n") >= lines:
-            return
+    wait_until(lambda: events.exists() and events.read_bytes().count(b"\n") >= lines, process)
+
+
+def wait_until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Return as soon as something *happened* that *process* does, before it ends."""
+    give_up = time.monotonic() + HANG_S
+    while not happened():
+        assert process.poll() is None, "the process ended before"
+        assert time.monotonic() < give_up
         time.sleep(0.005)  # another process, there is nothing to wait on
-    raise AssertionError(f"no {lines} events in time")
+
+
+def kill_when(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Kill *process* with -9 as soon as something *happened* that it does."""
+    try:
+        wait_until(happened, process)
+    finally:
+        process.kill()
+        code = process.wait()
+    assert code == -signal.SIGKILL
+
+
+def keys_in(cache: Path) -> set[str]:
+    """Return the keys of the answers that are stored in *cache*."""
+    with open_reader(cache) as store:
+        return set(store.keys())
+
+
+def keys_sent(run: Path) -> list[str]:
+    """Return the keys of the calls that *run* sent, in order, as its timings tell."""
+    lines = (run / "timings.jsonl").read_bytes().splitlines(keepends=True)
+    whole = (json.loads(line) for line in lines if line.endswith(b"\n"))
+    return [row["key"] for row in whole if row.get("source") == "sent"]
 
 
 def stats(url: str) -> dict[str, float]:
     """Return the counts of the simulator at *url*."""
-    with urlopen(url.replace("/v1", "/stats"), timeout=10) as reply:
+    with urlopen(url.replace("/v1", "/stats"), timeout=HANG_S) as reply:
         found: dict[str, float] = json.load(reply)
     return found

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import anyio
 import msgspec
-from fakes import make_request, make_response
 
 from hydrometer.cache.disk import open_store
 from hydrometer.cache.entry import Entry, _digest, encode_entry
 from hydrometer.cache.keys import request_key
+from hydrometer.testing import make_request, make_response
 
 PAGE = 4096
 Value = str | int | bytes | None

@@ -13,9 +13,12 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from processes import environment
+from processes import HANG_S, environment
 
 import hydrometer
+
+# Making an environment waits for a disk and an index, and is no part of what is tested.
+pytestmark = pytest.mark.timeout(HANG_S, func_only=True)
 
 PLUGGED = """
 [run]
@@ -77,6 +80,7 @@ def build(source: Path, out: Path) -> Path:
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, source],
         check=True,
         capture_output=True,
+        timeout=HANG_S,
     )
     (built,) = out.glob("*.whl")
     return built
@@ -84,7 +88,7 @@ def build(source: Path, out: Path) -> Path:
 
 def pip(programs: Path, *args: str | Path) -> None:
     command = [programs / "python", "-m", "pip", "--quiet", "--disable-pip-version-check", *args]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, timeout=HANG_S)
 
 
 def hydrometer_of(programs: Path, *args: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -94,7 +98,7 @@ def hydrometer_of(programs: Path, *args: str | Path, cwd: Path) -> subprocess.Co
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=HANG_S,
         check=False,
     )
 
@@ -104,7 +108,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
 
     tops = {name.split("/")[0] for name in names}
     assert tops == {"hydrometer", f"hydrometer-{hydrometer.__version__}.dist-info"}
-    assert not [name for name in names if "tests" in name or "bench" in name]
+    assert not [name for name in names if "tests" in name or "bench" in name or "examples" in name]
     for name in (
         "py.typed",
         "cli.py",
@@ -114,6 +118,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         "data/facts.toml",
         "data/demo.toml",
         "data/hydrometer.toml",
+        "testing/__init__.py",
+        "testing/http_contract.py",
+        "testing/hostile_server.py",
     ):
         assert f"hydrometer/{name}" in names
 

@@ -1,4 +1,4 @@
-"""Work that may end in any order, applied in the order in which it was given."""
+"""Ordered map: jobs run concurrently, and their results are applied in the order of the jobs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import TypeVar
 import anyio
 
 from ...cache.errors import CacheMiss
-from .caller import unwrapped
-from .workers import WorkerPool
+from .workers import WorkerPool, unwrapped
 
 J = TypeVar("J")
 R = TypeVar("R")
 
-AHEAD = 4  # pieces under way or waiting for their turn, for each worker
+AHEAD = 4  # jobs per worker that are in progress or wait until their result can be applied
 
 
 async def map_in_order(
@@ -23,22 +22,23 @@ async def map_in_order(
     work: Callable[[J], Awaitable[R]],
     apply: Callable[[R], None],
     *,
-    at_once: int,
+    workers: int,
 ) -> None:
-    """Do *work* on all *jobs*, *at_once* of them, and *apply* the results one by one in order.
+    """Run *work* on all *jobs*, *workers* at a time, and *apply* each result in the jobs' order.
 
-    A slow piece holds up only those that are too far ahead of it, so memory stays flat. A miss in
-    a replay is raised when its turn comes: what was recorded before it can then be compared.
-    Raises what *work* and *apply* raise, unwrapped.
+    At most *workers* * AHEAD jobs are started but not applied, so memory stays constant, and a slow
+    job delays only jobs that are further ahead. A cache miss is raised when the results before it
+    have been applied, so a replay compares everything that was recorded before the miss. Errors of
+    *work* and *apply* are raised without an exception group.
     """
-    room = anyio.Semaphore(at_once * AHEAD)
+    room = anyio.Semaphore(workers * AHEAD)
     early: dict[int, R | CacheMiss] = {}
     turn = 0
 
     async def do(number: int, job: J) -> None:
         nonlocal turn
         try:
-            with unwrapped():  # calls that were sent together miss as a group
+            with unwrapped():  # several calls of one job may miss, as an exception group
                 early[number] = await work(job)
         except CacheMiss as miss:
             early[number] = miss
@@ -52,10 +52,10 @@ async def map_in_order(
 
     with unwrapped():
         async with anyio.create_task_group() as tasks:
-            crew = WorkerPool(tasks, at_once)
+            pool = WorkerPool(tasks, workers)
             for number, job in enumerate(jobs):
                 await room.acquire()
-                crew.submit(partial(do, number, job))
-            for _ in range(at_once * AHEAD):
+                pool.submit(partial(do, number, job))
+            for _ in range(workers * AHEAD):
                 await room.acquire()
-            tasks.cancel_scope.cancel()  # the crew is idle
+            tasks.cancel_scope.cancel()  # every worker is idle

@@ -1,7 +1,7 @@
-"""What a ticket does next, and what it teaches: one class for each kind of search.
+"""Search policies: they choose the template to visit next, and update from the result.
 
-A tactic decides and remembers; when it is asked, and in which order it learns, is the search's
-business (search.py), so none of these knows of windows or arrivals.
+There is one class for each kind of search. search.py decides when a policy chooses, and in which
+order it learns. So a policy does not depend on the window, or on the order in which answers arrive.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from ...strategies.mutation.refine import VERSION, Evidence, Refine
 from ...strategies.search.tree import Tree
 from ...strategies.templates import balanced_sample, stratified_order
 from ...strategies.types import NodeId
-from ..calls.stages import Try
 from ..errors import FileInvalid
-from ..setup.plan import IcePlan, Imported, RefineSearch, StaticSearch, TreeSearch
 from ..setup.registry import StrategyRegistry
 from ..setup.seeds import derive_rng
+from .ice_plan import IcePlan, Imported, RefineSearch, StaticSearch, TreeSearch
+from .mutating import Try
 
-TRIES = 3  # at a mutation, before a ticket is given up
+TRIES = 3  # tries of a mutation; if all are rejected, the ticket has no mutant
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
-    """One visit: which template, and whether it is asked as it is or rewritten first."""
+    """One visit: a template to probe, either unchanged (*seed_text*) or rewritten (*tries*)."""
 
     choice: Choice
     questions: tuple[int, ...]
-    as_is: str = ""  # the text of a seed template that is not rewritten
+    seed_text: str = ""  # the text of a seed template that is probed unchanged
     tries: tuple[Try, ...] = ()
 
 
 class VisitResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a visit came to; *text* and *parent* are those of the template that was asked."""
+    """The result of a visit. *text* and *parent* belong to the template that was probed."""
 
     text: str
     parent: NodeId
@@ -46,9 +46,9 @@ class VisitResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PolicyUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """What the tactic made of a visit: the reward, and the place of a template it admitted."""
+    """The reward of a visit, and the new node if the policy admitted the template to the tree."""
 
-    gain: float
+    reward: float
     node: NodeId | None = None
 
 
@@ -56,37 +56,37 @@ class SearchPolicy(Protocol):
     """Chooses visits and learns from them."""
 
     def choose(self, ticket: int, room: int) -> Visit | None:
-        """Return the next visit, of at most *room* questions; None when nothing is left to ask."""
+        """Return the next visit, with at most *room* questions, or None if nothing is left."""
         ...
 
-    def learn(self, move: Visit, visit: VisitResult) -> PolicyUpdate:
-        """Take the result of *move*."""
+    def learn(self, visit: Visit, result: VisitResult) -> PolicyUpdate:
+        """Update from the *result* of *visit*."""
         ...
 
 
-def build_policy(plan: IcePlan, catalogue: StrategyRegistry) -> SearchPolicy:
-    """Return the tactic that *plan* asks for. Raises FileInvalid for a strategy that is missing."""
+def build_policy(plan: IcePlan, registry: StrategyRegistry) -> SearchPolicy:
+    """Return the policy of *plan*. Raises FileInvalid if a strategy of it is not installed here."""
     match plan.search:
         case TreeSearch():
-            mutators = tuple((m.name, catalogue.mutator(m)) for m in plan.search.mutators)
-            return _Rewriting(plan, plan.search, catalogue.selector(plan.search.selector), mutators)
+            mutators = tuple((m.name, registry.mutator(m)) for m in plan.search.mutators)
+            return _TreePolicy(plan, plan.search, registry.selector(plan.search.selector), mutators)
         case RefineSearch():
             if plan.search.rewriting_version != VERSION:
                 raise FileInvalid(
                     f"the plan's rewriting is of version {plan.search.rewriting_version}, here it "
                     f"is {VERSION}: it would decide differently"
                 )
-            return _Refining(plan, plan.search, catalogue.selector(plan.search.selector))
+            return _RefinePolicy(plan, plan.search, registry.selector(plan.search.selector))
         case StaticSearch():
-            return _Static(plan)
+            return _StaticPolicy(plan)
         case Imported():
             raise ValueError("an imported run has no search")
         case _:
             assert_never(plan.search)
 
 
-class _Growing:
-    """A tree of templates that a selector walks and mutants join."""
+class _GrowingTree:
+    """Shared part of two policies: a selector chooses a node, and mutants are added to the tree."""
 
     def __init__(
         self, plan: IcePlan, search: TreeSearch | RefineSearch, selector: Selector
@@ -98,21 +98,21 @@ class _Growing:
         self._texts = [template.text for template in plan.templates]  # by tree node
         self._draws: Counter[tuple[str, tuple[NodeId, ...]]] = Counter()
 
-    def learn(self, move: Visit, visit: VisitResult) -> PolicyUpdate:
-        """Reward the path, and admit a new template if the plan says so."""
-        choice = move.choice
+    def learn(self, visit: Visit, result: VisitResult) -> PolicyUpdate:
+        """Backpropagate the reward, and admit the new template to the tree if the plan says so."""
+        choice = visit.choice
         depth = self._tree.depths[choice.path[-1]]
         reward = 0.0
-        if visit.judged:  # unread answers are no evidence, neither for nor against
+        if result.judged:  # answers without a verdict are no evidence for or against the template
             reward = self._selector.reward(
-                choice, depth=depth, successes=visit.successes, probes=visit.judged
+                choice, depth=depth, successes=result.successes, probes=result.judged
             )
         self._tree.backpropagate(choice.path, reward)
         node = None
-        if not move.as_is and (self._admit_all or visit.successes):
-            node = self._tree.add(visit.parent)
-            self._texts.append(visit.text)
-        return PolicyUpdate(gain=reward, node=node)
+        if not visit.seed_text and (self._admit_all or result.successes):
+            node = self._tree.add(result.parent)
+            self._texts.append(result.text)
+        return PolicyUpdate(reward=reward, node=node)
 
     def _select(self, ticket: int) -> Choice:
         choice = self._selector.select(
@@ -129,15 +129,18 @@ class _Growing:
         )
 
     def _try(self, name: str, mutator: Mutator, parents: tuple[NodeId, ...]) -> Try:
-        """*draw* numbers the tickets that asked for the same rewriting, in ticket order."""
+        """Return a try. Its draw is the number of earlier tries with the same mutator and parents.
+
+        Without it, the same request would be answered from the cache with the same mutant.
+        """
         draw = self._draws[name, parents]
         self._draws[name, parents] += 1
         texts = tuple(self._texts[parent] for parent in parents)
         return Try(name=name, mutator=mutator, parents=parents, texts=texts, draw=draw)
 
 
-class _Rewriting(_Growing):
-    """Every visit rewrites: the search of the paper."""
+class _TreePolicy(_GrowingTree):
+    """The search of the paper: every visit rewrites a template."""
 
     def __init__(
         self,
@@ -156,7 +159,7 @@ class _Rewriting(_Growing):
         return Visit(choice=choice, questions=questions, tries=self._tries(ticket, choice.path[-1]))
 
     def _tries(self, ticket: int, node: NodeId) -> tuple[Try, ...]:
-        """Draw the mutators to try, all different, with partners for those that need one."""
+        """Draw different mutators to try. A mutator with two parents also gets a partner."""
         rng = derive_rng(self._plan.seed, "mutate", ticket)
         tries = []
         for name, mutator in rng.sample(self._mutators, min(TRIES, len(self._mutators))):
@@ -165,15 +168,15 @@ class _Rewriting(_Growing):
         return tuple(tries)
 
     def _partner(self, node: NodeId, rng: Random) -> NodeId:
-        """Draw another node than *node*, if there is one."""
+        """Draw a node other than *node*. If there is none, return *node*."""
         if len(self._tree) == 1:
             return node
         other = rng.randrange(len(self._tree) - 1)
         return other + (other >= node)
 
 
-class _Refining(_Growing):
-    """The first visit of a seed template asks it as it is; later ones rewrite on feedback."""
+class _RefinePolicy(_GrowingTree):
+    """Probes a seed template unchanged on its first visit, and rewrites with feedback later."""
 
     def __init__(self, plan: IcePlan, search: RefineSearch, selector: Selector) -> None:
         super().__init__(plan, search, selector)
@@ -181,28 +184,28 @@ class _Refining(_Growing):
         self._evidence: dict[NodeId, tuple[Evidence, ...]] = {}
 
     def choose(self, ticket: int, room: int) -> Visit:
-        """Select a template, and rewrite it if it is known or about to be."""
+        """Select a template. It is rewritten unless this is the first visit of a seed template."""
         choice = self._select(ticket)
         node = choice.path[-1]
         questions = self._questions(ticket, room)
         if node in self._tree.roots and node not in self._tried:
             self._tried.add(node)
-            return Visit(choice=choice, questions=questions, as_is=self._texts[node])
+            return Visit(choice=choice, questions=questions, seed_text=self._texts[node])
         refine = Refine(evidence=self._evidence.get(node, ()))
         tries = tuple(self._try("refine", refine, (node,)) for _ in range(TRIES))
         return Visit(choice=choice, questions=questions, tries=tries)
 
-    def learn(self, move: Visit, visit: VisitResult) -> PolicyUpdate:
-        """Reward the path, and keep what the template drew for its rewriting."""
-        learnt = super().learn(move, visit)
-        node = move.choice.path[-1] if move.as_is else learnt.node
+    def learn(self, visit: Visit, result: VisitResult) -> PolicyUpdate:
+        """Backpropagate the reward, and keep the template's answers as feedback for rewriting."""
+        update = super().learn(visit, result)
+        node = visit.choice.path[-1] if visit.seed_text else update.node
         if node is not None:
-            self._evidence[node] = visit.evidence
-        return learnt
+            self._evidence[node] = result.evidence
+        return update
 
 
-class _Static:
-    """Seed templates in turn, a few questions of each at a time, none of them twice."""
+class _StaticPolicy:
+    """Visits the seed templates in turn. No question is asked twice in the same template."""
 
     def __init__(self, plan: IcePlan) -> None:
         self._plan = plan
@@ -212,7 +215,7 @@ class _Static:
         ]
 
     def choose(self, ticket: int, room: int) -> Visit | None:
-        """Return the next stretch of questions in the next template."""
+        """Return a visit of the next template, with the next questions of its order."""
         plan = self._plan
         turn, node = divmod(ticket, len(plan.templates))
         first = turn * plan.questions_per_visit
@@ -222,9 +225,9 @@ class _Static:
         return Visit(
             choice=Choice(path=(node,)),
             questions=tuple(sorted(questions)),
-            as_is=plan.templates[node].text,
+            seed_text=plan.templates[node].text,
         )
 
-    def learn(self, move: Visit, visit: VisitResult) -> PolicyUpdate:
-        """Return the share of successes; it is recorded and steers nothing."""
-        return PolicyUpdate(gain=visit.successes / visit.judged if visit.judged else 0.0)
+    def learn(self, visit: Visit, result: VisitResult) -> PolicyUpdate:
+        """Return the share of successes as the reward. It is recorded, but changes no choice."""
+        return PolicyUpdate(reward=result.successes / result.judged if result.judged else 0.0)

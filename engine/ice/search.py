@@ -1,20 +1,22 @@
-"""The ICE search as a state machine: no clock, no I/O, no tasks.
+"""ICE search: a state machine without clock, I/O or tasks.
 
-A ticket is one visit: choose a template, have it rewritten, ask questions in the new one. Which
-template, and what is learnt from it, is the tactic's to say (moves.py); when it is asked is decided
-here. Why the result does not depend on who answers first:
+A ticket is one visit: choose a template, have the helper rewrite it, probe the new template. The
+policy (policies.py) chooses the template and learns from the result. This file decides when the
+policy is called. By these rules, the result does not depend on the order in which calls are
+answered:
 
-- Outcomes are applied in ticket order. One that comes early waits in ``_early``.
-- Ticket n is chosen right after the outcome of ticket n - window is applied, before the next one
-  is: what a choice can know is fixed by its number.
-- What a ticket draws by chance comes from streams of its own.
-- Probes are reserved when a ticket is chosen. A ticket that got no usable mutant gives them back
-  when it is applied, and later tickets use them.
-- "Seen before" is asked of the texts that were applied when the ticket was chosen. Two tickets in
-  flight can so write the same template; the later one is found out when its turn comes.
+1. Outcomes are applied in ticket order. An outcome that arrives too early waits in ``_early``.
+2. Ticket n is chosen right after the outcome of ticket n - window is applied, and before the next
+   outcome is applied. So the policy always knows the same outcomes when it chooses ticket n.
+3. Each ticket has its own random streams.
+4. Probes are reserved when a ticket is chosen. If the ticket gets no usable mutant, they are
+   released when it is applied, and later tickets use them.
+5. A mutant is a duplicate if its text had been applied before its ticket was chosen. So two tickets
+   in flight can get the same text. The later one is then rejected when it is applied.
 
-States: tickets are in flight, early or applied. The search ends when none is in flight and all
-probes are used, STUCK_AFTER tickets in a row gave no usable mutant, or nothing is left to ask.
+A ticket is in flight, early, or applied. The search ends when no ticket is in flight and one of
+three conditions holds: all probes are used, STUCK_AFTER tickets in a row got no usable mutant, or
+every question was asked in every template.
 """
 
 from __future__ import annotations
@@ -26,14 +28,13 @@ import msgspec
 
 from ...strategies.mutation.refine import Evidence, describe_verdict
 from ...strategies.types import NodeId, Verdict
-from ..calls.stages import MutationResult, ProbeResult, Try
-from ..setup.plan import IcePlan, plan_digest
+from ..calls.answers import Answer
+from ..identity.probing import ProbeResult
+from ..records.events import Event, Finished
+from ..setup.plan import plan_digest
 from ..setup.registry import StrategyRegistry
 from .ice_events import (
-    Answer,
     Credited,
-    Event,
-    Finished,
     IceStarted,
     Mutated,
     NoMutant,
@@ -42,36 +43,28 @@ from .ice_events import (
     Selected,
     Taken,
 )
+from .ice_plan import IcePlan
+from .mutating import MutationResult
 from .policies import Visit, VisitResult, build_policy
 
-STUCK_AFTER = 25
+STUCK_AFTER = 25  # tickets in a row without a usable mutant
 
 
 class SearchTicket(msgspec.Struct, frozen=True, kw_only=True):
-    """What the runner has to do for one ticket: rewrite by *tries* unless a text is given as is."""
+    """One visit to do. *applied* is the number of applied tickets when it was chosen."""
 
-    ticket: int
-    move: Visit
-    applied: int  # how many tickets had been applied when this one was chosen
+    number: int
+    visit: Visit
+    applied: int
 
     @property
     def path(self) -> tuple[NodeId, ...]:
-        """From where the search entered the tree to the chosen template."""
-        return self.move.choice.path
-
-    @property
-    def tries(self) -> tuple[Try, ...]:
-        """Ways to get a mutant, in order; none when the template is asked as it is."""
-        return self.move.tries
-
-    @property
-    def questions(self) -> tuple[int, ...]:
-        """Which questions to ask."""
-        return self.move.questions
+        """A path of the tree that ends at the chosen template."""
+        return self.visit.choice.path
 
 
 class TicketOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a ticket came to; *probes* follow the order of the job's questions."""
+    """The outcome of a ticket. *probes* are in the order of the visit's questions."""
 
     ticket: int
     mutation: MutationResult = MutationResult()
@@ -79,33 +72,33 @@ class TicketOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SearchStep(msgspec.Struct, frozen=True, kw_only=True):
-    """What one arrival led to: events to record, jobs to start."""
+    """The result of one call of the state machine: events to record, and tickets to start."""
 
     events: tuple[Event, ...] = ()
-    jobs: tuple[SearchTicket, ...] = ()
+    tickets: tuple[SearchTicket, ...] = ()
 
 
 class Search:
-    """Issues jobs and applies their outcomes, always in ticket order."""
+    """Issues tickets and applies their outcomes, always in ticket order."""
 
-    def __init__(self, plan: IcePlan, catalogue: StrategyRegistry) -> None:
+    def __init__(self, plan: IcePlan, registry: StrategyRegistry) -> None:
         self._plan = plan
-        self._tactic = build_policy(plan, catalogue)
-        # text -> tickets applied when it was new
+        self._policy = build_policy(plan, registry)
+        # By text: how many tickets had been applied when the text became known, its own included.
         self._seen = {template.text: 0 for template in plan.templates}
-        self._numbers: dict[str, int] = {}  # of the templates that were probed, by text
-        self._jobs: dict[int, SearchTicket] = {}
+        self._numbers: dict[str, int] = {}  # by text: the numbers of the probed templates
+        self._tickets: dict[int, SearchTicket] = {}
         self._early: dict[int, TicketOutcome] = {}
         self._issued = 0
         self._applied = 0
-        self._reserved = 0  # probes of applied tickets and of those in flight
-        self._barren_row = 0
+        self._reserved = 0  # probes of applied tickets and of tickets in flight
+        self._stuck = 0  # tickets in a row without a usable mutant
         self._all_asked = False
         self._ended = False
 
     @property
     def finished(self) -> bool:
-        """Whether every outcome has been applied and no further ticket will come."""
+        """Whether every outcome has been applied and no ticket will follow."""
         return self._ended
 
     @property
@@ -114,12 +107,12 @@ class Search:
         return self._applied
 
     def known(self, text: str, applied: int) -> bool:
-        """Tell whether *text* was a template when *applied* tickets had been applied."""
+        """Return whether *text* was a template when *applied* tickets had been applied."""
         since = self._seen.get(text)
         return since is not None and since <= applied
 
     def start(self) -> SearchStep:
-        """Open the window: the first jobs, chosen before anything is known."""
+        """Return the first event, and the first tickets: as many as the window allows."""
         plan = self._plan
         started = IceStarted(
             plan=plan_digest(plan),
@@ -128,86 +121,88 @@ class Search:
             questions=len(plan.questions),
             templates=len(plan.templates),
         )
-        return SearchStep(events=(started,), jobs=self._issue())
+        return SearchStep(events=(started,), tickets=self._issue())
 
     def receive(self, outcome: TicketOutcome) -> SearchStep:
-        """Take one outcome; apply it, and any that waited for it, in ticket order."""
-        if outcome.ticket not in self._jobs or outcome.ticket in self._early:
+        """Accept one outcome. Apply the outcomes that are next in ticket order, as far as known."""
+        if outcome.ticket not in self._tickets or outcome.ticket in self._early:
             raise ValueError(f"ticket {outcome.ticket} is not in flight")
         self._early[outcome.ticket] = outcome
         events: list[Event] = []
-        jobs: list[SearchTicket] = []
+        tickets: list[SearchTicket] = []
         while (ready := self._early.pop(self._applied, None)) is not None:
-            events += self._apply(self._jobs.pop(ready.ticket), ready)
-            jobs += self._issue()  # before the next outcome is applied
-        if not self._jobs and not self._early:
+            events += self._apply(self._tickets.pop(ready.ticket), ready)
+            tickets += self._issue()  # before the next outcome is applied
+        if not self._tickets and not self._early:
             events.append(self._finish())
-        return SearchStep(events=tuple(events), jobs=tuple(jobs))
+        return SearchStep(events=tuple(events), tickets=tuple(tickets))
 
-    def _apply(self, job: SearchTicket, outcome: TicketOutcome) -> list[Event]:
+    def _apply(self, ticket: SearchTicket, outcome: TicketOutcome) -> list[Event]:
         self._applied += 1
         mutation = outcome.mutation
-        selected = Selected(ticket=job.ticket, path=job.path, questions=job.questions)
-        if not job.move.as_is and (not mutation.text or mutation.text in self._seen):
-            self._reserved -= len(job.questions)
-            self._barren_row += 1
-            return [selected, self._barren(job, mutation)]
-        self._barren_row = 0
-        text = job.move.as_is or mutation.text
+        selected = Selected(
+            ticket=ticket.number, path=ticket.path, questions=ticket.visit.questions
+        )
+        if not ticket.visit.seed_text and (not mutation.text or mutation.text in self._seen):
+            self._reserved -= len(ticket.visit.questions)
+            self._stuck += 1
+            return [selected, self._no_mutant(ticket, mutation)]
+        self._stuck = 0
+        text = ticket.visit.seed_text or mutation.text
         self._seen.setdefault(text, self._applied)
         template = self._numbers.setdefault(text, len(self._numbers))
         probed = [
             Probed(
-                ticket=job.ticket,
+                ticket=ticket.number,
                 template=template,
                 question=question,
                 outcome=probe.outcome,
                 judgement=probe.judgement,
             )
-            for question, probe in zip(job.questions, outcome.probes, strict=True)
+            for question, probe in zip(ticket.visit.questions, outcome.probes, strict=True)
         ]
-        opened = _opened(job, mutation, template)
-        return [selected, opened, *probed, self._credit(job, text, mutation, probed)]
+        opened = _opened(ticket, mutation, template)
+        return [selected, opened, *probed, self._learn(ticket, text, mutation, probed)]
 
-    def _barren(self, job: SearchTicket, mutation: MutationResult) -> NoMutant:
+    def _no_mutant(self, ticket: SearchTicket, mutation: MutationResult) -> NoMutant:
         rejections = mutation.rejections
-        if mutation.text:  # another ticket of the same window was first with it
-            twin = Rejection(mutator=mutation.mutator, fault="duplicate", keys=mutation.keys)
-            rejections = (*rejections, twin)
-        return NoMutant(ticket=job.ticket, rejections=rejections)
+        if mutation.text:  # an earlier ticket of the same window got the same text
+            duplicate = Rejection(mutator=mutation.mutator, fault="duplicate", keys=mutation.keys)
+            rejections = (*rejections, duplicate)
+        return NoMutant(ticket=ticket.number, rejections=rejections)
 
-    def _credit(
-        self, job: SearchTicket, text: str, mutation: MutationResult, probed: list[Probed]
+    def _learn(
+        self, ticket: SearchTicket, text: str, mutation: MutationResult, probed: list[Probed]
     ) -> Credited:
-        """Tell the tactic what the template drew."""
-        read = [
+        """Pass the result of the visit to the policy, and return the event with its reward."""
+        judged = [
             (event, opinion)
             for event in probed
             if isinstance(event.outcome, Answer)
             for opinion in event.judgement.opinions
             if isinstance(opinion, Verdict) and opinion.metric == self._plan.judge.metrics[0]
         ]
-        successes = sum(opinion.positive for _, opinion in read)
-        visit = VisitResult(
+        successes = sum(opinion.positive for _, opinion in judged)
+        result = VisitResult(
             text=text,
-            parent=mutation.parents[0] if mutation.parents else job.path[-1],
+            parent=mutation.parents[0] if mutation.parents else ticket.path[-1],
             successes=successes,
-            judged=len(read),
-            evidence=tuple(self._evidence(read)),
+            judged=len(judged),
+            evidence=tuple(self._evidence(judged)),
         )
-        learnt = self._tactic.learn(job.move, visit)
+        update = self._policy.learn(ticket.visit, result)
         return Credited(
-            ticket=job.ticket,
+            ticket=ticket.number,
             successes=successes,
-            judged=len(read),
-            gain=learnt.gain,
-            node=learnt.node,
+            judged=len(judged),
+            reward=update.reward,
+            node=update.node,
         )
 
-    def _evidence(self, read: list[tuple[Probed, Verdict]]) -> Iterator[Evidence]:
-        """Yield the first answer that was a claim, and the first that was none."""
+    def _evidence(self, judged: list[tuple[Probed, Verdict]]) -> Iterator[Evidence]:
+        """Yield the first answer with a positive verdict, then the first with a negative one."""
         for positive in (True, False):
-            for event, verdict in read:
+            for event, verdict in judged:
                 if verdict.positive is positive and isinstance(event.outcome, Answer):
                     yield Evidence(
                         question=self._plan.questions[event.question].text,
@@ -218,39 +213,39 @@ class Search:
 
     def _issue(self) -> tuple[SearchTicket, ...]:
         """Choose as many tickets as the window and the remaining probes allow."""
-        jobs: list[SearchTicket] = []
+        tickets: list[SearchTicket] = []
         while (
-            len(self._jobs) < self._plan.window
+            len(self._tickets) < self._plan.window
             and self._reserved < self._plan.probes
-            and self._barren_row < STUCK_AFTER
+            and self._stuck < STUCK_AFTER
         ):
-            move = self._tactic.choose(self._issued, self._plan.probes - self._reserved)
-            if move is None:
+            visit = self._policy.choose(self._issued, self._plan.probes - self._reserved)
+            if visit is None:
                 self._all_asked = True
                 break
-            job = SearchTicket(ticket=self._issued, move=move, applied=self._applied)
-            self._jobs[job.ticket] = job
+            ticket = SearchTicket(number=self._issued, visit=visit, applied=self._applied)
+            self._tickets[ticket.number] = ticket
             self._issued += 1
-            self._reserved += len(job.questions)
-            jobs.append(job)
-        return tuple(jobs)
+            self._reserved += len(ticket.visit.questions)
+            tickets.append(ticket)
+        return tuple(tickets)
 
     def _finish(self) -> Finished:
         self._ended = True
         reason: Literal["probes", "no-usable-mutants", "all-asked"] = "probes"
-        if self._barren_row >= STUCK_AFTER:
+        if self._stuck >= STUCK_AFTER:
             reason = "no-usable-mutants"
         elif self._all_asked:
             reason = "all-asked"
-        return Finished(reason=reason, tickets=self._applied, probes=self._reserved)
+        return Finished(reason=reason, tickets=self._applied, units=self._reserved)
 
 
-def _opened(job: SearchTicket, mutation: MutationResult, template: int) -> Mutated | Taken:
-    """Return the event that says which text *template* is."""
-    if job.move.as_is:
-        return Taken(ticket=job.ticket, template=template, node=job.path[-1])
+def _opened(ticket: SearchTicket, mutation: MutationResult, template: int) -> Mutated | Taken:
+    """Return the event that records the text of the template number *template*."""
+    if ticket.visit.seed_text:
+        return Taken(ticket=ticket.number, template=template, node=ticket.path[-1])
     return Mutated(
-        ticket=job.ticket,
+        ticket=ticket.number,
         template=template,
         mutator=mutation.mutator,
         parents=mutation.parents,

@@ -1,46 +1,78 @@
-"""Questions, templates, facts and vendors from the text of their files. Nothing here opens one."""
+"""Identity texts: parsers for the files of questions, templates, facts and vendors."""
 
 from __future__ import annotations
 
-import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import msgspec
 
 from ...strategies.types import SLOT, Question, Template, Vendor
 from ..errors import FileInvalid
+from ..setup.files import builtin_text, text_of
+from ..setup.languages import language_of
 from ..setup.tabular import read_rows
 
-_CJK = re.compile(r"[\u3400-\u9fff]")
 _QUESTION_COLUMNS = ("text", "question", "query", "prompt")
 _TEMPLATE_COLUMNS = ("text", "template")
 
 
 class ModelFact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who the models of one family are."""
+    """The vendor of a model family, and one sentence that says who its models are."""
 
     vendor: str
     fact: str
 
 
-def language_of(text: str) -> str:
-    """Return "zh" for text with Chinese characters in it, else "en"."""
-    return "zh" if _CJK.search(text) else "en"
+class Texts(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of all files that an ICE plan is made from."""
+
+    questions: tuple[Question, ...]
+    templates: tuple[Template, ...]
+    vendors: tuple[Vendor, ...]
+    facts: Mapping[str, ModelFact]
+
+
+def load_texts(questions: str, templates: str, folder: Path) -> Texts:
+    """Return the texts that a config names.
+
+    *questions* and *templates* are paths relative to *folder*, or "builtin" for the files in
+    hydrometer/data. Raises FileInvalid.
+    """
+    return Texts(
+        questions=parse_questions(*text_of(questions, "questions.csv", folder)),
+        templates=parse_templates(*text_of(templates, "templates.jsonl", folder)),
+        vendors=load_vendors(),
+        facts=load_facts(),
+    )
+
+
+def load_vendors() -> tuple[Vendor, ...]:
+    """Return the built-in vendors."""
+    return parse_vendors(builtin_text("vendors.toml"), "builtin vendors.toml")
+
+
+def load_facts() -> dict[str, ModelFact]:
+    """Return the built-in facts, by model family."""
+    return parse_facts(builtin_text("facts.toml"), "builtin facts.toml")
 
 
 def parse_questions(text: str, where: str) -> tuple[Question, ...]:
-    """Read CSV or JSON Lines, with the question in ``text``, ``question`` or ``query``."""
+    """Parse questions in CSV or JSON Lines.
+
+    The question is in the first of the columns ``text``, ``question``, ``query`` and ``prompt``.
+    """
     questions = []
     for number, (line, row) in enumerate(_rows(text, where, _QUESTION_COLUMNS), start=1):
-        words = row["text"].strip()
-        if not words:
+        body = row["text"].strip()
+        if not body:
             raise FileInvalid(f"{where}:{line}: the question is empty")
         questions.append(
             Question(
                 id=row.get("id") or f"q{number}",
-                text=words,
-                language=row.get("language") or language_of(words),
+                text=body,
+                language=row.get("language") or language_of(body),
                 category=row.get("category") or "",
             )
         )
@@ -52,7 +84,7 @@ def parse_questions(text: str, where: str) -> tuple[Question, ...]:
 
 
 def parse_templates(text: str, where: str) -> tuple[Template, ...]:
-    """Read CSV or JSON Lines, with the template in ``text`` or ``template``."""
+    """Parse templates in CSV or JSON Lines, with the column ``text`` or ``template``."""
     templates = []
     for number, (line, row) in enumerate(_rows(text, where, _TEMPLATE_COLUMNS), start=1):
         body = row["text"]
@@ -74,7 +106,7 @@ def parse_templates(text: str, where: str) -> tuple[Template, ...]:
 
 
 def parse_vendors(text: str, where: str) -> tuple[Vendor, ...]:
-    """Read the vendor lexicon: one TOML table for each vendor id."""
+    """Parse the vendor lexicon: TOML with one table for each vendor id."""
     tables = _toml(text, where)
     try:
         vendors = [msgspec.convert({"id": key, **table}, Vendor) for key, table in tables.items()]
@@ -84,7 +116,7 @@ def parse_vendors(text: str, where: str) -> tuple[Vendor, ...]:
 
 
 def parse_facts(text: str, where: str) -> dict[str, ModelFact]:
-    """Read facts: one TOML table for each model family."""
+    """Parse facts: TOML with one table for each model family."""
     try:
         return msgspec.convert(_toml(text, where), dict[str, ModelFact])
     except msgspec.ValidationError as error:
@@ -99,7 +131,7 @@ def _toml(text: str, where: str) -> dict[str, dict[str, object]]:
 
 
 def _rows(text: str, where: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line, row) with the wanted column renamed to "text"."""
+    """Yield (line, row). The first of *columns* that a row has is renamed to "text"."""
     for line, found in read_rows(text, where):
         row = {key: _as_text(value) for key, value in found.items()}
         column = next((name for name in columns if name in row), None)
@@ -121,5 +153,5 @@ def _require_distinct(values: list[str], where: str, noun: str) -> None:
     seen: set[str] = set()
     for value in values:
         if value in seen:
-            raise FileInvalid(f"{where}: {noun} {value[:60]!r} is there twice")
+            raise FileInvalid(f"{where}: {noun} {value[:60]!r} occurs twice")
         seen.add(value)

@@ -1,9 +1,9 @@
-"""Verdicts of later judges, and of people, on the answers that a run already has.
+"""Layers: verdicts of later judges, or of people, on the answers that a run has recorded.
 
-A layer is one file, layers/NAME.jsonl: a head, then a line for each answer that was read, in the
-order of the run's probes. It is written whole or not at all. An answer without a line was not
-judged by this layer: of people's labels, which may be a sample, it does not enter the scores, of a
-judge's it is counted as unread.
+A layer is one file, layers/NAME.jsonl: a head, then a line for each judged answer, in the order of
+the run's probes. It is written whole or not at all. An answer without a line was not judged. In a
+layer of labels by people, which may cover a sample only, such an answer is left out of the scores.
+In the layer of a judge it is counted as unread.
 """
 
 from __future__ import annotations
@@ -15,26 +15,28 @@ from typing import Annotated
 
 import msgspec
 
-from ...strategies.types import ProbeRow
+from ..calls.answers import Judgement
 from ..errors import FileInvalid
-from ..ice.ice_events import Answer, Event, Judgement, Probed
-from ..ice.ice_fold import probe_row
-from ..setup.plan import PlannedJudge
+from ..setup.plan import PlannedJudge, describe_difference
 
-LABELS = "labels"  # the name of what people said; no judge may be called so
+LABELS = "labels"  # the name of the layer with labels by people; no judge may have this name
 
-_PLAIN = re.compile(r"[a-z0-9][a-z0-9_.-]*")  # capitals are not: a disk may not tell them apart
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9_.-]*")  # no capitals: some file systems ignore case
 
 
 class LayerHead(msgspec.Struct, frozen=True, kw_only=True, tag="layer"):
-    """Who judged, and the digest of the plan of the run that was read."""
+    """The first line of a layer: its judge, and the digest of the plan of the judged run."""
 
     judge: PlannedJudge
     plan: str
 
+    def difference(self, judge: PlannedJudge) -> str:
+        """Return the first difference between this layer's judge and *judge*, for a message."""
+        return describe_difference("judge", self.judge, judge)
+
 
 class LayerRow(msgspec.Struct, frozen=True, kw_only=True, tag="reread"):
-    """The judgement of one answer; *probe* counts the run's probes from 0."""
+    """The judgement of one answer. *probe* is the number of the probe in the run, from 0."""
 
     probe: Annotated[int, msgspec.Meta(ge=0)]
     judgement: Judgement
@@ -45,7 +47,7 @@ _DECODER = msgspec.json.Decoder(LayerHead | LayerRow)
 
 
 class Layer:
-    """One layer, read into memory: judgements by probe; *where* names its file in errors."""
+    """One layer in memory: judgements by probe. *where* is the name of its file in messages."""
 
     def __init__(
         self, head: LayerHead, judgements: dict[int, Judgement], where: str = "the layer"
@@ -56,17 +58,17 @@ class Layer:
 
     @property
     def sampled(self) -> bool:
-        """Whether it may leave answers out on purpose: people label as many as they like."""
+        """Whether the layer may cover a sample of the answers: true for labels by people."""
         return self.head.judge.name == LABELS
 
     def require_plan(self, digest: str) -> None:
-        """Raise FileInvalid unless it was made of the run whose plan has this *digest*."""
+        """Raise FileInvalid unless the layer belongs to the run whose plan has this *digest*."""
         if self.head.plan != digest:
             raise FileInvalid(f"{self.where} is a layer of another run")
 
     def require_probes(self, count: int) -> None:
-        """Raise FileInvalid, naming the line, for a probe that a run of *count* does not have."""
-        for line, probe in enumerate(self.judgements, start=2):  # after the head, a line each
+        """Raise FileInvalid, naming the line, for a probe number of *count* or more."""
+        for line, probe in enumerate(self.judgements, start=2):  # line 1 is the head
             if probe >= count:
                 raise FileInvalid(
                     f"{self.where}:{line}: the run has no probe {probe}, its last is {count - 1}"
@@ -74,9 +76,9 @@ class Layer:
 
 
 def layer_file(name: str) -> str:
-    """Return the file name of the layer of the judge called *name*, which may have any characters.
+    """Return the file name for the layer of the judge *name*, which may contain any characters.
 
-    Two judges never share one: a name that is not plain is told apart by a digest.
+    Two judges never get the same file name: a name that is not plain gets a digest as suffix.
     """
     if _PLAIN.fullmatch(name):
         return f"{name}.jsonl"
@@ -85,9 +87,10 @@ def layer_file(name: str) -> str:
 
 
 def reading_file(judge: PlannedJudge) -> str:
-    """Return the file name of what *judge*'s readings took and spent.
+    """Return the name of the file with the timings and costs of *judge*'s calls.
 
-    It is not the layer's: that name passes to another judge when a layer is moved away.
+    It contains a digest of the whole judge, unlike the name of the layer's file. A user may move a
+    layer away and use its name for another judge. The costs of the two are kept apart.
     """
     digest = blake2b(_ENCODER.encode(judge), digest_size=4).hexdigest()
     return f"{layer_file(judge.name).removesuffix('.jsonl')}-{digest}.jsonl"
@@ -101,14 +104,14 @@ def encode_layer(head: LayerHead, rows: Iterable[LayerRow]) -> Iterator[bytes]:
 
 
 def decode_layer(lines: Iterable[bytes], where: str) -> Layer:
-    """Return the layer in *lines*; *where* names its file. Raises FileInvalid."""
+    """Return the layer in *lines*. *where* is the name of its file. Raises FileInvalid."""
     head: LayerHead | None = None
     judgements: dict[int, Judgement] = {}
     for number, line in enumerate(lines, start=1):
         try:
             row = _DECODER.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise FileInvalid(f"{where}:{number}: no line of a layer: {error}") from None
+            raise FileInvalid(f"{where}:{number}: not a line of a layer: {error}") from None
         if isinstance(row, LayerHead) != (number == 1):
             raise FileInvalid(f"{where}:{number}: a layer has one head, on its first line")
         if isinstance(row, LayerHead):
@@ -120,28 +123,3 @@ def decode_layer(lines: Iterable[bytes], where: str) -> Layer:
     if head is None:
         raise FileInvalid(f"{where} is empty")
     return Layer(head, judgements, where)
-
-
-def fold_layer(events: Iterable[Event], layer: Layer) -> Iterator[ProbeRow]:
-    """Yield a row for each probe, but for answers that people did not label.
-
-    Raises FileInvalid at the end for a verdict on a probe that is not among *events*.
-    """
-    count = 0
-    for event in events:
-        if isinstance(event, Probed):
-            judgement = layer.judgements.get(count)
-            count += 1
-            if not readable(event):
-                yield probe_row(event, Judgement())
-            elif judgement is not None:
-                yield probe_row(event, judgement)
-            elif not layer.sampled:
-                yield ProbeRow(template=event.template, question=event.question, state="unread")
-    layer.require_probes(count)
-
-
-def readable(event: Probed) -> bool:
-    """Return whether there is an answer that a judge could read."""
-    outcome = event.outcome
-    return isinstance(outcome, Answer) and not outcome.refused and not outcome.truncated

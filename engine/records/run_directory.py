@@ -1,8 +1,8 @@
-"""The run directory. With loading.py the only engine module that touches the disk.
+"""Run directory: the files of one run on disk.
 
-A run directory can be cut off at any byte by kill -9 or a full disk. plan.json and status.json
-are therefore replaced whole; events.jsonl only grows, and a last line without its newline is
-dropped when the run is taken up again: its ticket is done once more from the cache.
+kill -9 or a full disk can interrupt a write at any byte. So plan.json and status.json are replaced
+as a whole. events.jsonl only grows. If its last line has no newline, that line is dropped when the
+run is resumed, and its ticket is done again from the cache.
 """
 
 from __future__ import annotations
@@ -10,25 +10,17 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 import msgspec
 
 from ..errors import FileInvalid, InputInvalid, RunConflict, RunStopped
-from ..ice.ice_events import CallFailed, Event, decode_event, failures_of
-from ..setup.loading import cause_of, read_text
-from ..setup.plan import AnyPlan, PlannedJudge, decode_plan, encode_plan, first_difference
-from .layers import (
-    Layer,
-    LayerHead,
-    LayerRow,
-    decode_layer,
-    encode_layer,
-    layer_file,
-    reading_file,
-)
+from ..setup.files import cause_of, read_text
+from ..setup.plan import Plan, PlannedJudge, encode_plan
+from .events import FINISHED_START
+from .layers import Layer, LayerHead, LayerRow, decode_layer, encode_layer, layer_file, reading_file
 
 PLAN, EVENTS, STATUS, TIMINGS, LOG = (
     "plan.json",
@@ -38,13 +30,16 @@ PLAN, EVENTS, STATUS, TIMINGS, LOG = (
     "log.jsonl",
 )
 LOCK = ".lock"
+DRAFT = ".new"  # ends the name of a file that is to replace another; kill -9 may leave one
 LAYERS = "layers"
-READINGS = "timings"  # the folder of the timings of later judges; none of them is a layer
-ASIDE = "-before-retry-"  # and a number: a run that --retry-failed replaced
+READINGS = "timings"  # the folder with the timings of later judges
+ASIDE = (
+    "-before-retry-"  # infix of the name of a run that --retry-failed replaced; a number follows
+)
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """status.json: how a run stands. Not part of the truth."""
+    """The content of status.json: the state of a run. It is not part of the run's result."""
 
     state: Literal["running", "finished", "stopped"]
     reason: str = ""
@@ -54,33 +49,37 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunDirectory:
-    """One run on disk."""
+    """The folder of one run on disk."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def exists(self) -> bool:
-        """Whether a run was started here."""
+        """Return whether a run was started here."""
         return (self.path / PLAN).exists()
 
     def begun(self) -> bool:
-        """Whether the run that was started here has recorded anything."""
+        """Return whether the run has recorded an event."""
         events = self.path / EVENTS
         return events.exists() and events.stat().st_size > 0
 
     def make(self) -> None:
-        """Make the folder. Raises RunConflict when it holds something else than a run."""
+        """Create the folder. Raises RunConflict if it contains files but no run."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            strangers = {path.name for path in self.path.iterdir()} - {LOCK}
+            names = {path.name for path in self.path.iterdir()} - {LOCK}
+            others = [name for name in names if not (name[0] == "." and name.endswith(DRAFT))]
         except OSError as error:
             raise InputInvalid(f"{self.path} cannot be written: {cause_of(error)}") from None
-        if strangers and not self.exists():
+        if others and not self.exists():
             raise RunConflict(f"{self.path} is not empty, and holds no run")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes out: two that append to one recording would spoil it."""
+        """Lock the directory: two processes that append to one recording would damage it.
+
+        Raises RunConflict if another process has the lock.
+        """
         try:
             file = (self.path / LOCK).open("wb")
         except OSError as error:
@@ -92,30 +91,22 @@ class RunDirectory:
                 raise RunConflict(f"{self.path} is being run by another process") from None
             yield
 
-    def write_plan(self, plan: AnyPlan) -> None:
+    def write_plan(self, plan: Plan) -> None:
         """Write plan.json."""
         try:
             self._replace(PLAN, encode_plan(plan))
         except OSError as error:
             raise InputInvalid(f"{self.path} cannot be written: {cause_of(error)}") from None
 
-    def require(self, plan: AnyPlan) -> None:
-        """Raise RunConflict unless this is a run of *plan*."""
-        recorded = self.read_plan()
-        if recorded != plan:
-            raise RunConflict(
-                f"{self.path} holds a run of another plan: {first_difference(recorded, plan)}"
-            )
-
-    def read_plan(self) -> AnyPlan:
-        """Return the plan of this run."""
+    def read_plan_text(self) -> tuple[bytes, str]:
+        """Return the content of plan.json and its path. Raises FileInvalid if there is none."""
         path = self.path / PLAN
         if not path.exists():
             raise FileInvalid(f"{self.path} is no run directory: it has no {PLAN}")
-        return decode_plan(read_text(path).encode(), str(path))
+        return read_text(path).encode(), str(path)
 
     def read_status(self) -> Status:
-        """Return how the run stands; a missing or damaged file is a run that was cut off."""
+        """Return the state of the run. A missing or damaged status.json means "running"."""
         try:
             return msgspec.json.decode((self.path / STATUS).read_bytes(), type=Status)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
@@ -129,14 +120,14 @@ class RunDirectory:
             raise disk_stop(error, self.path / STATUS) from None
 
     def finished(self) -> bool:
-        """Whether the recording goes to the run's end."""
+        """Return whether the recording ends with a Finished event."""
         last = b""
         for line in self.read_lines():
             last = line
-        return b'"type":"finished"' in last[:40]
+        return last.startswith(FINISHED_START)
 
     def read_layers(self) -> Iterator[Layer]:
-        """Yield the layers of this run, by name of their files."""
+        """Yield the layers of this run, in the order of their file names."""
         for path in sorted((self.path / LAYERS).glob("*.jsonl")):
             yield _read_layer(path)
 
@@ -146,11 +137,11 @@ class RunDirectory:
         return _read_layer(path) if path.exists() else None
 
     def timings_of(self, judge: PlannedJudge | None = None) -> Path:
-        """Return where the run's timings are, or those of *judge*'s readings of its answers."""
+        """Return the path of the run's timings, or of the timings of the later *judge*."""
         return self.path / (TIMINGS if judge is None else f"{READINGS}/{reading_file(judge)}")
 
     def write_layer(self, head: LayerHead, rows: Iterable[LayerRow]) -> Path:
-        """Replace the layer of one judge as a whole; return its file."""
+        """Replace the layer of one judge as a whole, and return the path of its file."""
         name = f"{LAYERS}/{layer_file(head.judge.name)}"
         try:
             (self.path / LAYERS).mkdir(exist_ok=True)
@@ -160,16 +151,13 @@ class RunDirectory:
         return self.path / name
 
     def write_text(self, name: str, text: str) -> None:
-        """Replace a file that is made from the others, such as scores.json."""
-        try:
-            self._replace(name, text.encode())
-        except OSError as error:
-            raise disk_stop(error, self.path / name) from None
+        """Replace a file that is derived from the recording, such as scores.json."""
+        write_derived(self.path / name, text)
 
     def read_lines(self) -> Generator[bytes, None, None]:
-        """Yield the whole lines of events.jsonl; a cut last line is left out.
+        """Yield the lines of events.jsonl, without a last line that has no newline.
 
-        Close what is returned, if it is not read to its end: it holds the file open.
+        The generator keeps the file open. Close it if you do not read it to its end.
         """
         path = self.path / EVENTS
         if not path.exists():
@@ -182,31 +170,18 @@ class RunDirectory:
         except OSError as error:
             raise FileInvalid(f"{path} cannot be read: {cause_of(error)}") from None
 
-    def read_events(self) -> Iterator[Event]:
-        """Yield every recorded event. Raises FileInvalid naming the line that is damaged."""
-        for number, line in enumerate(self.read_lines(), start=1):
-            try:
-                yield decode_event(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise FileInvalid(f"{self.path / EVENTS}:{number}: not an event: {error}") from None
-
-    def read_failures(self) -> dict[str, CallFailed]:
-        """Return the calls that failed for good, by key: what a replay takes from the events."""
-        failures: dict[str, CallFailed] = {}
-        for event in self.read_events():
-            for failure in failures_of(event):
-                failures[failure.key] = failure
-        return failures
-
     def open_append(self, name: str) -> BinaryIO:
-        """Return *name* open for appending, unbuffered: a line is written in one piece."""
+        """Return the file *name*, open for appending and unbuffered: each write is one call."""
         try:
             return (self.path / name).open("ab", buffering=0)
         except OSError as error:
             raise InputInvalid(f"{self.path / name} cannot be written: {cause_of(error)}") from None
 
     def open_timings(self, judge: PlannedJudge) -> BinaryIO:
-        """Return the timings of *judge*'s readings, open for appending; a cut last line goes."""
+        """Return the timings file of the later *judge*, open for appending.
+
+        A last line without newline is dropped first.
+        """
         path = self.timings_of(judge)
         name = f"{READINGS}/{path.name}"
         try:
@@ -217,7 +192,7 @@ class RunDirectory:
         return self.open_append(name)
 
     def drop_cut_line(self, name: str = EVENTS) -> int:
-        """Cut a file of lines after its last whole one; return how many bytes went."""
+        """Truncate a file after its last newline, and return how many bytes were dropped."""
         path = self.path / name
         if not path.exists():
             return 0
@@ -232,7 +207,7 @@ class RunDirectory:
             raise InputInvalid(f"{path} cannot be repaired: {cause_of(error)}") from None
 
     def set_aside(self) -> Path:
-        """Move what was recorded to the first free NAME-before-retry-N beside it; return that."""
+        """Move all files to a new folder NAME-before-retry-N beside this one. Return its path."""
         whole = self.path.resolve()
         number = 1
         while (aside := whole.with_name(f"{whole.name}{ASIDE}{number}")).exists():
@@ -247,10 +222,27 @@ class RunDirectory:
         return aside
 
     def _replace(self, name: str, data: bytes) -> None:
-        whole = self.path / name
-        draft = whole.with_name(f".{whole.name}.new")
+        _replace_file(self.path / name, data)
+
+
+def write_derived(path: Path, text: str) -> None:
+    """Replace a file that is derived from recordings. Raises RunStopped when the disk is full."""
+    try:
+        _replace_file(path, text.encode())
+    except OSError as error:
+        raise disk_stop(error, path) from None
+
+
+def _replace_file(path: Path, data: bytes) -> None:
+    """Replace the file as a whole: a reader sees the old content or the new, never a part."""
+    draft = path.with_name(f".{path.name}{DRAFT}")
+    try:
         draft.write_bytes(data)
-        draft.replace(whole)
+        draft.replace(path)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink()
+        raise
 
 
 def _read_layer(path: Path) -> Layer:
@@ -258,7 +250,7 @@ def _read_layer(path: Path) -> Layer:
 
 
 def disk_stop(error: OSError, path: Path) -> RunStopped:
-    """Return the stop that a failed write to *path* means."""
+    """Return the RunStopped for a failed write to *path*."""
     return RunStopped(f"{path} cannot be written: {cause_of(error)}", cause="disk")
 
 

@@ -1,9 +1,10 @@
-"""Prompt sets from the bytes of their files, in the forms in which they are published.
+"""Parser for prompt files: from the bytes of a file, in a published format, to a prompt set.
 
-A file is JSON, JSON Lines, CSV or Parquet, told by its content; rows of JSON and of Parquet have no
-lines, so they are named by number. The shape of a row is the first of its keys that is one of
-SHAPES: NuminaMath has ``problem``, ShareGPT ``conversations``, ArenaHard ``turns`` or ``prompt``.
-Texts in a list are one conversation under ``turns`` alone. Nothing here opens a file.
+The format is detected by content: JSON, JSON Lines, CSV or Parquet. Rows of JSON and Parquet have
+no line numbers, so messages name them by row number. The key of a row that has the prompt is the
+first one of SHAPES: NuminaMath has ``problem``, ShareGPT ``conversations``, ArenaHard ``turns`` or
+``prompt``. A list of plain texts is a conversation only under the key ``turns``. This module opens
+no file.
 """
 
 from __future__ import annotations
@@ -32,18 +33,11 @@ from .prompt_keys import (
 from .prompt_sets import HUMAN, MAX_CHARS, Conversation, LoadedPrompts, Turn, Unit, build_prompts
 from .prompt_tables import table_in
 
-# The prompt sets that come with Hydrometer, by the names that they have in a config.
-BUILTIN = {
-    "general": "rse_general.jsonl",
-    "math": "rse_math.jsonl",
-    "chat": "rse_chat.jsonl",
-}
-
 PromptRow = tuple[int, Mapping[str, object]]
 
 _PARQUET = b"PAR1"
-_BATCH = 1024  # rows of Parquet that are Python objects at a time
-_NO_LITERAL = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
+_BATCH = 1024  # rows of Parquet that are converted to Python objects at a time
+_LITERAL_ERRORS = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
 
 
 def parse_prompts(
@@ -81,7 +75,7 @@ def _rows(data: bytes, where: str) -> tuple[Unit, Iterator[PromptRow]]:
 
 
 def _decoded(items: Iterable[msgspec.Raw], where: str) -> Iterator[PromptRow]:
-    """Yield the objects of a JSON array, each decoded when its turn comes: files are large."""
+    """Yield the objects of a JSON array. Each is decoded when it is needed: files are large."""
     for number, item in enumerate(items, start=1):
         try:
             row = msgspec.json.decode(item)
@@ -93,7 +87,7 @@ def _decoded(items: Iterable[msgspec.Raw], where: str) -> Iterator[PromptRow]:
 
 
 def _parquet_rows(data: bytes, where: str) -> Iterator[PromptRow]:
-    """Yield the rows of a Parquet file, with the columns that a prompt is made from."""
+    """Yield the rows of a Parquet file, with only the columns that prompts are made from."""
     try:
         arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ModuleNotFoundError as error:
@@ -111,16 +105,16 @@ def _parquet_rows(data: bytes, where: str) -> Iterator[PromptRow]:
         rows = (row for batch in batches for row in batch.to_pylist())
         yield from enumerate(rows, start=1)
     except (arrow.ArrowException, OSError, ValueError) as error:
-        said = str(error).partition("\n")[0]
-        raise FileInvalid(f"{where}: not Parquet that can be read: {said}") from error
+        reason = str(error).partition("\n")[0]
+        raise FileInvalid(f"{where}: not Parquet that can be read: {reason}") from error
 
 
 def _conversation(place: int, row: Mapping[str, object], here: str) -> Conversation:
-    """Return what is said in one row. Raises FileInvalid when it has another shape."""
+    """Return the conversation in one row. Raises FileInvalid if no key of SHAPES is there."""
     keys = shapes_in(row)
     if not keys:
         raise misshapen(row, here)
-    # A table of several shapes has all their keys in each row, and values in some.
+    # In a table that mixes formats, each row has the keys of all formats, but values in only some.
     key = next((key for key in keys if row[key]), keys[0])
     return Conversation(
         place=place,
@@ -133,7 +127,7 @@ def _conversation(place: int, row: Mapping[str, object], here: str) -> Conversat
 
 def _turns(value: object, key: str, here: str) -> Iterator[Turn]:
     if isinstance(value, str) and value.strip() and key in IN_TURNS:
-        value = _unpacked(value, here)
+        value = _parse_cell(value, here)
     if value is None or isinstance(value, str):
         yield Turn(speaker="human", text=value or "")
         return
@@ -149,36 +143,37 @@ def _turns(value: object, key: str, here: str) -> Iterator[Turn]:
 
 
 def _turn(item: object, here: str, *, anonymous: bool) -> Turn:
-    """Return one turn; where turns may be *anonymous*, those without a speaker are human."""
+    """Return one turn. If *anonymous* is true, a turn without a speaker counts as the human's."""
     if isinstance(item, str) and anonymous:
         return Turn(speaker="human", text=item)
     if not isinstance(item, Mapping):
         raise FileInvalid(f"{here} must be an object with from and value, or role and content")
     speaker = item.get("from") or item.get("role") or ("human" if anonymous else None)
-    words = [item[key] for key in ("value", "content") if key in item]
-    if not isinstance(speaker, str) or not words:
+    texts = [item[key] for key in ("value", "content") if key in item]
+    if not isinstance(speaker, str) or not texts:
         found = ", ".join(map(str, item)) or "(none)"
         raise FileInvalid(
             f"{here}: found the keys {found}; needs from and value, or role and content"
         )
-    speaker, text = speaker.strip().casefold(), words[0]
+    speaker, text = speaker.strip().casefold(), texts[0]
     if speaker in HUMAN and not isinstance(text, str | None):
         raise FileInvalid(f"{here} must hold a text, and nothing but text")
     return Turn(speaker=speaker, text=text if isinstance(text, str) else "")
 
 
-def _unpacked(cell: str, here: str) -> object:
-    """Return the list in a *cell* of CSV, where it stands as JSON or as Python writes it."""
+def _parse_cell(cell: str, here: str) -> object:
+    """Return the list in a *cell* of CSV, which is JSON or a Python literal."""
     try:
         return msgspec.json.decode(cell)
     except (msgspec.DecodeError, RecursionError):
-        pass  # then it may be Python's
-    try:  # and back through JSON, which has no half surrogates, bytes or sets
+        pass  # it may still be a Python literal
+    try:
+        # Through JSON and back: that rejects bytes, sets and halves of surrogate pairs.
         value = msgspec.json.decode(msgspec.json.encode(ast.literal_eval(cell)))
-        run_together = _run_together(cell)
-    except (*_NO_LITERAL, tokenize.TokenError) as error:
+        adjacent = _has_adjacent_strings(cell)
+    except (*_LITERAL_ERRORS, tokenize.TokenError) as error:
         raise FileInvalid(f"{here} must be a list of turns, written as JSON") from error
-    if run_together:
+    if adjacent:
         raise FileInvalid(
             f"{here} has texts with no comma between them, as numpy prints an array; write the "
             "list as JSON"
@@ -186,15 +181,15 @@ def _unpacked(cell: str, here: str) -> object:
     return value
 
 
-def _run_together(cell: str) -> bool:
-    """Return whether two texts stand side by side, which Python takes for one."""
+def _has_adjacent_strings(cell: str) -> bool:
+    """Return whether two strings have no comma between them. Python joins such strings."""
     tokens = tokenize.generate_tokens(io.StringIO(cell.strip()).readline)
     kinds = [token.type for token in tokens if token.type in (tokenize.STRING, tokenize.OP)]
     return any(one == other == tokenize.STRING for one, other in pairwise(kinds))
 
 
 def _first(row: Mapping[str, object], keys: tuple[str, ...]) -> str:
-    """Return the first value that is a text or a whole number, as text."""
+    """Return the first value under *keys* that is a non-empty text or an integer, as text."""
     for key in keys:
         value = row.get(key)
         if type(value) in (str, int) and (text := str(value).strip()):

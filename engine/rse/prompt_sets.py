@@ -1,6 +1,7 @@
-"""Prompt sets from conversations, with what was odd about them, and samples of prompts.
+"""Prompt sets: built from conversations, with findings on skipped or changed rows, and sampled.
 
-Only human turns are kept, and as they are: each model gives its own answers in between.
+Only the human turns of a conversation are kept, unchanged. When they are sent, each model gives its
+own answers in between.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import msgspec
 
 from ...strategies.similarity.similarity_types import PromptSet, PromptTurns
 from ..errors import FileInvalid
-from ..identity.texts import language_of
+from ..setup.languages import language_of
 
-MAX_CHARS = 32_000  # of all human turns together: some 8000 tokens of English
-HUMAN = ("human", "user")  # speakers, in small letters
+MAX_CHARS = 32_000  # characters of all human turns together: about 8000 tokens of English
+HUMAN = ("human", "user")  # names of the human speaker, in lower case
 
 Unit = Literal["line", "row"]
 What = Literal[
@@ -47,18 +48,18 @@ _MEANING: dict[What, str] = {
     "cut": "cut to the first human turns",
     "repeated-id": "with an id that another prompt has too, which was made longer",
 }
-_EXAMPLES = 5
+_EXAMPLES = 5  # places or speakers in a message
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """What one speaker said."""
+    """One turn of a conversation: a speaker and a text."""
 
     speaker: str
     text: str
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of a file; *place* is its number there, and what it doesn't say is empty."""
+    """One row of a file. *place* is its number in the file. Fields that the row lacks are empty."""
 
     place: int
     turns: tuple[Turn, ...]
@@ -68,7 +69,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """How many rows had one oddity, and where the first few of them stand."""
+    """One kind of irregularity: the number of rows that have it, and the first of their places."""
 
     what: What
     count: int
@@ -76,10 +77,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadedPrompts(msgspec.Struct, frozen=True, kw_only=True):
-    """A prompt set, and what was odd about the *rows* it was read from.
+    """A prompt set, and findings on the rows that it was read from.
 
-    *unit* is what places number: lines of a text, or rows where a file has no lines. *max_chars*
-    is how long a prompt could be.
+    *rows* is the number of those rows. *unit* says what a place counts: lines of a text file, or
+    rows of a file without lines. *max_chars* was the maximum length of a prompt.
     """
 
     prompts: PromptSet
@@ -89,7 +90,7 @@ class LoadedPrompts(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
 
     def count(self, what: What) -> int:
-        """Return how many rows had one oddity."""
+        """Return the number of rows with one kind of irregularity."""
         return sum(finding.count for finding in self.findings if finding.what == what)
 
     def notes(self) -> tuple[str, ...]:
@@ -106,10 +107,10 @@ def build_prompts(
     max_chars: int = MAX_CHARS,
     max_turns: int | None = None,
 ) -> LoadedPrompts:
-    """Return the prompts of *conversations* with what was left out or cut.
+    """Return the prompts of *conversations*, with findings on rows that were left out or changed.
 
-    A conversation is cut to its first *max_turns* human turns before its length is looked at.
-    Raises FileInvalid when no prompt is left.
+    A conversation is cut to its first *max_turns* human turns before its length is checked. Raises
+    FileInvalid if no prompt is left.
     """
     places: dict[What, list[int]] = defaultdict(list)
     found: dict[tuple[str, ...], tuple[int, PromptTurns]] = {}
@@ -118,7 +119,7 @@ def build_prompts(
     for count, conversation in enumerate(conversations, start=1):  # noqa: B007 (used below)
         place = conversation.place
         speakers.update(turn.speaker for turn in conversation.turns)
-        turns = _asked(conversation, max_turns, places)
+        turns = _human_turns(conversation, max_turns, places)
         if not turns:
             continue
         if sum(map(len, turns)) > max_chars:
@@ -133,7 +134,7 @@ def build_prompts(
         for what in get_args(What)
         if (at := places[what])
     )
-    reading = LoadedPrompts(
+    loaded = LoadedPrompts(
         prompts=PromptSet(name=name, prompts=prompts),
         rows=count,
         unit=unit,
@@ -141,71 +142,76 @@ def build_prompts(
         findings=findings,
     )
     if not prompts:
-        raise FileInvalid(f"{where} holds no prompt{_why_none(reading, speakers)}")
-    return reading
+        raise FileInvalid(f"{where} holds no prompt{_explain_empty(loaded, speakers)}")
+    return loaded
 
 
 def sample(prompts: Sequence[PromptTurns], limit: int | None, seed: int) -> tuple[PromptTurns, ...]:
-    """Return *limit* of the *prompts* in their order, in proportion over language and stratum.
+    """Return a stratified sample of *limit* prompts, in the order of *prompts*.
 
-    Each cell gives at least one while the limit allows, the largest first. Which prompts are taken
-    depends on their texts and the seed, never on their places; and a larger limit only adds.
-    Raises ValueError for a limit below 1.
+    The strata are the combinations of language and stratum, and the sample is proportional to their
+    sizes. As far as *limit* allows, each of them gives at least one prompt, the largest first.
+    The choice depends on the texts and the seed, but not on the places. A sample with a larger
+    limit contains the sample with a smaller limit. Raises ValueError for a limit below 1.
     """
     if limit is None or limit >= len(prompts):
         return tuple(prompts)
     if limit < 1:
         raise ValueError(f"limit must be at least 1, got {limit}")
-    cells: dict[Stratum, list[int]] = defaultdict(list)
+    strata: dict[Stratum, list[int]] = defaultdict(list)
     for number, prompt in enumerate(prompts):
-        cells[prompt.language, prompt.stratum].append(number)
-    taken: list[int] = []
-    for cell, seats in _seats({cell: len(held) for cell, held in cells.items()}, limit, seed):
-        drawn = sorted(cells[cell], key=lambda n: (_lot(seed, *prompts[n].turns), prompts[n].id))
-        taken += drawn[:seats]
-    return tuple(prompts[number] for number in sorted(taken))
+        strata[prompt.language, prompt.stratum].append(number)
+    sizes = {stratum: len(numbers) for stratum, numbers in strata.items()}
+    sampled: list[int] = []
+    for stratum, seats in _seats(sizes, limit, seed):
+        shuffled = sorted(
+            strata[stratum], key=lambda n: (_random_key(seed, *prompts[n].turns), prompts[n].id)
+        )
+        sampled += shuffled[:seats]
+    return tuple(prompts[number] for number in sorted(sampled))
 
 
 def _seats(sizes: Mapping[Stratum, int], limit: int, seed: int) -> Iterator[tuple[Stratum, int]]:
-    """Yield how many prompts each cell gives: one each, the others by Webster's divisors.
+    """Yield how many prompts each stratum gives: first one each, then by the Webster method.
 
-    Handing them out one by one is what makes a larger sample hold a smaller one.
+    The Webster method assigns seats one by one, so a larger sample contains a smaller one.
     """
-    order = sorted(sizes, key=lambda cell: (-sizes[cell], _lot(seed, *cell)))
+    order = sorted(sizes, key=lambda stratum: (-sizes[stratum], _random_key(seed, *stratum)))
     seats = dict.fromkeys(order[:limit], 1)
-    # The next is for the cell with the highest size / (2 seats + 1); ties go to the earlier one.
-    # That is below 1/2 for a cell that has given all, and above for every other.
-    heap = [(-sizes[cell] / 3, rank, cell) for rank, cell in enumerate(order)]
+    # The next seat goes to the stratum with the highest size / (2 seats + 1). Ties go to the
+    # earlier one. The quotient is below 1/2 for a stratum that has given all its prompts, and above
+    # 1/2 for the others. So no stratum gives more prompts than it has.
+    heap = [(-sizes[stratum] / 3, rank, stratum) for rank, stratum in enumerate(order)]
     heapify(heap)
     for _ in range(limit - len(seats)):
-        _, rank, cell = heap[0]
-        seats[cell] += 1
-        heapreplace(heap, (-sizes[cell] / (2 * seats[cell] + 1), rank, cell))
+        _, rank, stratum = heap[0]
+        seats[stratum] += 1
+        heapreplace(heap, (-sizes[stratum] / (2 * seats[stratum] + 1), rank, stratum))
     yield from seats.items()
 
 
-def _lot(seed: int, *texts: str) -> bytes:
-    """Return the lot that some texts draw; the least lots are taken."""
+def _random_key(seed: int, *texts: str) -> bytes:
+    """Return a pseudo-random sort key for *texts*, the same on every machine."""
     return blake2b(msgspec.json.encode((seed, *texts)), digest_size=16).digest()
 
 
-def _asked(
+def _human_turns(
     conversation: Conversation, max_turns: int | None, places: dict[What, list[int]]
 ) -> tuple[str, ...]:
-    """Return the human turns to ask; what is odd about the conversation goes into *places*."""
+    """Return the human turns to send. Irregularities of the conversation are added to *places*."""
     human = [turn.text for turn in conversation.turns if turn.speaker in HUMAN]
     turns = tuple(text for text in human if text.strip())
     if not turns:
         places["empty" if human else "no-human-turn"].append(conversation.place)
         return ()
     spoken = [turn.speaker for turn in conversation.turns if turn.speaker not in _SYSTEM]
-    odd: dict[What, bool] = {
+    irregular: dict[What, bool] = {
         "system-turn": len(spoken) < len(conversation.turns),
         "model-first": spoken[0] not in HUMAN,
         "blank-turn": len(turns) < len(human),
         "cut": max_turns is not None and len(turns) > max_turns,
     }
-    for what, found in odd.items():
+    for what, found in irregular.items():
         if found:
             places[what].append(conversation.place)
     return turns[:max_turns]
@@ -224,7 +230,7 @@ def _prompt(conversation: Conversation, turns: tuple[str, ...]) -> PromptTurns:
 def _distinct(
     found: Sequence[tuple[int, PromptTurns]], places: dict[What, list[int]]
 ) -> Iterator[PromptTurns]:
-    """Yield the prompts; an id that several have is made longer in each of them."""
+    """Yield the prompts. If several prompts have the same id, each gets a suffix from its text."""
     used = Counter(prompt.id for _, prompt in found)
     for place, prompt in found:
         if used[prompt.id] == 1:
@@ -236,15 +242,16 @@ def _distinct(
 
 
 def _fingerprint(turns: tuple[str, ...]) -> str:
-    return _lot(0, *turns).hex()[:16]
+    return _random_key(0, *turns).hex()[:16]
 
 
-def _why_none(reading: LoadedPrompts, speakers: set[str]) -> str:
-    said = list(reading.notes())
-    if reading.count("no-human-turn"):
-        heard = ", ".join(repr(name[:20]) for name in sorted(speakers)[:_EXAMPLES]) or "none"
-        said.append(f"speakers found: {heard}; needs {' or '.join(HUMAN)}")
-    return f": {'; '.join(said)}" if said else ""
+def _explain_empty(loaded: LoadedPrompts, speakers: set[str]) -> str:
+    """Return the end of the message for a file without a usable prompt."""
+    notes = list(loaded.notes())
+    if loaded.count("no-human-turn"):
+        found = ", ".join(repr(name[:20]) for name in sorted(speakers)[:_EXAMPLES]) or "none"
+        notes.append(f"speakers found: {found}; needs {' or '.join(HUMAN)}")
+    return f": {'; '.join(notes)}" if notes else ""
 
 
 def _note(finding: Finding, unit: Unit, max_chars: int) -> str:

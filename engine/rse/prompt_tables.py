@@ -1,4 +1,4 @@
-"""The rows of a JSON text that is one array or one object, as bytes that are not decoded yet."""
+"""Row splitter for a JSON text that is one array or one object. Rows are not decoded yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from .prompt_keys import IDS, IN_TURNS, LANGUAGE, STRATA, misshapen, shapes_in
 
 
 def table_in(text: str, where: str) -> list[msgspec.Raw] | None:
-    """Return the rows, or None for a text that is to be read line by line. Raises FileInvalid."""
+    """Return the rows, or None if *text* is not one JSON value and is to be read by lines.
+
+    Raises FileInvalid.
+    """
     start = text.lstrip()[:1]
     if start == "[":
         return _array(text, where)
@@ -30,7 +33,7 @@ def _array(text: str, where: str) -> list[msgspec.Raw]:
 def _table_in_object(text: str, where: str) -> list[msgspec.Raw] | None:
     """Return the rows in a text that is one object, or None for JSON Lines.
 
-    One object over several lines that is itself a row comes back as a list of one.
+    If the object is itself a row and is written over several lines, it is returned as the only row.
     """
     first, _, rest = text.strip().partition("\n")
     head = _object(first)
@@ -40,7 +43,7 @@ def _table_in_object(text: str, where: str) -> list[msgspec.Raw] | None:
     if whole is None:
         if fault := _fault_in_row(text, where):
             raise FileInvalid(fault)
-        return None  # broken somewhere: reading it by lines names the line
+        return None  # not valid JSON: the reader of lines reports the line of the error
     if shapes_in(whole):
         row = None if head is not None else [msgspec.Raw(text)]
         return _rows_of_columns(whole) or row
@@ -53,9 +56,11 @@ def _table_in_object(text: str, where: str) -> list[msgspec.Raw] | None:
 
 
 def _rows_of_columns(table: Mapping[str, msgspec.Raw]) -> list[msgspec.Raw] | None:
-    """Return the rows of a *table* by columns, as pandas and datasets write one; None for a row.
+    """Return the rows of a *table* stored by columns, or None if *table* is one row.
 
-    All that a table holds are lists of one length, which a row of turns or messages can be, too.
+    pandas and datasets write such tables. All values of a table by columns are lists of equal
+    length. But the values of one row with turns or messages may be, too. So the items of the prompt
+    column decide, and the presence of a column for id, stratum or language.
     """
     if not all(_opens(value, b"[") for value in table.values()):
         return None
@@ -64,10 +69,10 @@ def _rows_of_columns(table: Mapping[str, msgspec.Raw]) -> list[msgspec.Raw] | No
         return None
     prompts = shapes_in(columns)[0]
     if prompts in IN_TURNS:
-        one_each = any(_opens(cell, b"[") for cell in columns[prompts])
+        is_column = any(_opens(cell, b"[") for cell in columns[prompts])
     else:
-        one_each = not any(_opens(cell, b"{") for cell in columns[prompts])
-    if not one_each and not any(name in columns for name in (*IDS, *STRATA, *LANGUAGE)):
+        is_column = not any(_opens(cell, b"{") for cell in columns[prompts])
+    if not is_column and not any(name in columns for name in (*IDS, *STRATA, *LANGUAGE)):
         return None
     return [
         msgspec.Raw(msgspec.json.encode(dict(zip(columns, cells, strict=True))))
@@ -91,9 +96,10 @@ def _opens(value: msgspec.Raw, sign: bytes) -> bool:
 
 
 def _fault_in_row(text: str, where: str) -> str:
-    """Return what keeps *text* from being JSON, and in which row, if Python's reader goes past it.
+    """Return an error message that names the row, if Python's json module accepts *text*.
 
-    It goes past NaN, and past half of a character, which a text that was cut to a length may hold.
+    Unlike msgspec, the json module accepts NaN and half of a surrogate pair. If a text was cut at a
+    maximum length, it may end in half a pair. Returns "" if the json module also rejects *text*.
     """
     try:
         value = json.loads(text)

@@ -1,8 +1,9 @@
-"""From the ``[rse]`` table to plans: one for each target, or for each pair of models."""
+"""RSE planning: turns the ``[rse]`` table into a plan for each target or each pair of models."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Literal
 
@@ -11,25 +12,64 @@ import msgspec
 from ...providers.settings import SamplingTable
 from ...strategies.similarity.similarity_judge import RESPONSE_FORMAT, Similarity
 from ...strategies.similarity.similarity_types import ORDERS, Order, PromptSet
-from ..errors import ConfigInvalid
+from ..errors import ConfigInvalid, InputInvalid
+from ..measurement import NamedPlan, PlanRequest
 from ..setup.config import Config
 from ..setup.models import PlannedModel
-from ..setup.plan import AnyPlan, RsePlan
 from ..setup.planning import find_model, plan_model, reject_duplicate_identities
+from .prompt_loading import load_prompts
+from .rse_config import RseTable
+from .rse_plan import RsePlan
 
 ALL_PAIRS = "*"
-MEAN = "mean"  # what scores call the mean over all sets
+MEAN = "mean"  # the name in scores of the mean over all sets
+AGAINST = "--"  # separates the two model names in the name of a pair's run directory
 
 
-def build_rse_plans(
+def build_rse_plans(request: PlanRequest) -> tuple[NamedPlan[RsePlan], ...]:
+    """Return the plans of the ``[rse]`` table. Raises InputInvalid.
+
+    ``request.say`` receives remarks on irregular prompts, and on a judge that is related to a
+    model whose answers it grades.
+    """
+    config = request.config
+    rse = config.table(RseTable)
+    targets = request.targets or rse.targets
+    if not targets:
+        raise InputInvalid("rse.targets is empty: name a model to compare, or give --target")
+    loaded = load_prompts(config, request.folder)
+    for found in loaded:
+        for note in found.notes():
+            request.say(f"prompts {found.prompts.name}: {note}")
+    plans = plan_pairs(config, targets, tuple(found.prompts for found in loaded))
+    all_pairs = rse.reference == ALL_PAIRS
+    named = tuple(
+        NamedPlan(
+            name=f"{plan.target.name}{AGAINST}{plan.reference.name}"
+            if all_pairs
+            else plan.target.name,
+            plan=plan,
+        )
+        for plan in plans
+    )
+    counts = Counter(run.name for run in named)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise InputInvalid(f"rse.targets: two pairs would be called {twice[0]}; rename a model")
+    for remark in _judge_conflicts(plans, all_pairs=all_pairs):
+        request.say(remark)
+    return named
+
+
+def plan_pairs(
     config: Config, targets: Iterable[str], sets: tuple[PromptSet, ...]
 ) -> tuple[RsePlan, ...]:
-    """Return a plan for each target against the reference, or for each pair when that is "*".
+    """Return a plan for each target against the reference, or for each pair if that is "*".
 
-    A pair is planned once, with the later of the two as its reference: all measures but the
-    judge's reading order are symmetric, and that is balanced. Raises ConfigInvalid.
+    A pair is planned only once, with the later model as its reference. That is enough, because all
+    measures are symmetric, except for the order in which the judge reads the answers. By default
+    the judge reads them in both orders. Raises ConfigInvalid.
     """
-    rse = config.rse
+    rse = config.table(RseTable)
     reject_duplicate_identities(config)
     if any(prompts.name == MEAN for prompts in sets):
         raise ConfigInvalid(
@@ -53,14 +93,14 @@ def build_rse_plans(
         pairs = tuple((name, rse.reference) for name in names)
     plans = tuple(_build(config, target, reference, sets) for target, reference in pairs)
     for plan in plans:
-        _refuse_one_model(plan)
+        _reject_identical_sides(plan)
     return plans
 
 
 def judge_conflict(judge: PlannedModel, model: PlannedModel) -> Literal["", "model", "vendor"]:
-    """Return what *judge* has in common with a *model* whose answers it grades, if anything.
+    """Return whether *judge* is the same model as *model*, or only from the same vendor.
 
-    Vendors are told by their letters, however large those are written.
+    A judge may prefer the answers of such a model. Vendor names are compared without case.
     """
     if judge.identity == model.identity:
         return "model"
@@ -68,15 +108,16 @@ def judge_conflict(judge: PlannedModel, model: PlannedModel) -> Literal["", "mod
     return "vendor" if judge.vendor and same else ""
 
 
-def prompts_changed(recorded: AnyPlan, wanted: AnyPlan) -> str:
-    """Return in words how two comparisons differ, if it is in their prompts alone."""
-    if not (isinstance(recorded, RsePlan) and isinstance(wanted, RsePlan)):
-        return ""
+def prompts_changed(recorded: RsePlan, wanted: RsePlan) -> str:
+    """Return how the prompts of two plans differ, for a message.
+
+    Returns "" if the plans are equal, or differ in other settings too.
+    """
     if recorded == wanted or msgspec.structs.replace(recorded, sets=wanted.sets) != wanted:
         return ""
-    theirs, ours = ([prompts.name for prompts in plan.sets] for plan in (recorded, wanted))
-    if theirs != ours:
-        return f"rse.prompts names {', '.join(theirs)} there and {', '.join(ours)} here"
+    names_there, names_here = ([p.name for p in plan.sets] for plan in (recorded, wanted))
+    if names_there != names_here:
+        return f"rse.prompts names {', '.join(names_there)} there and {', '.join(names_here)} here"
     there, here = next(
         both for both in zip(recorded.sets, wanted.sets, strict=True) if both[0] != both[1]
     )
@@ -86,13 +127,15 @@ def prompts_changed(recorded: AnyPlan, wanted: AnyPlan) -> str:
 
 
 def _build(config: Config, target: str, reference: str, sets: tuple[PromptSet, ...]) -> RsePlan:
-    rse = config.rse
-    everybody = rse.reference == ALL_PAIRS  # then a model must answer alike in either role
+    rse = config.table(RseTable)
+    all_pairs = rse.reference == ALL_PAIRS
     judge = _model(config, rse.judge, "rse.judge", rse.sampling.judge)
     if rse.structured:
         judge = _structured(judge)
     orders: tuple[Order, ...] = ORDERS if rse.orders == "both" else ("reference-first",)
-    as_reference = rse.sampling.target if everybody else rse.sampling.reference
+    # With all pairs, a model is the target in one pair and the reference in another. Both roles
+    # have the same sampling, so that both pairs compare the same answers.
+    as_reference = rse.sampling.target if all_pairs else rse.sampling.reference
     return RsePlan(
         target=_model(config, target, "rse.targets", rse.sampling.target),
         reference=_model(config, reference, "rse.reference", as_reference),
@@ -109,8 +152,11 @@ def _build(config: Config, target: str, reference: str, sets: tuple[PromptSet, .
     )
 
 
-def _refuse_one_model(plan: RsePlan) -> None:
-    """Raise when both sides would send the same requests, and so be given the same answers."""
+def _reject_identical_sides(plan: RsePlan) -> None:
+    """Raise ConfigInvalid if target and reference would send the same requests.
+
+    The cache would give both the same answers.
+    """
     renamed = msgspec.structs.replace(
         plan.target, name=plan.reference.name, vendor=plan.reference.vendor
     )
@@ -126,7 +172,7 @@ def _model(config: Config, name: str, path: str, override: SamplingTable) -> Pla
 
 
 def _embedder(config: Config) -> PlannedModel | None:
-    name = config.rse.embeddings
+    name = config.table(RseTable).embeddings
     if not name:
         return None
     planned = _model(config, name, "rse.embeddings", SamplingTable())
@@ -136,9 +182,28 @@ def _embedder(config: Config) -> PlannedModel | None:
 
 
 def _structured(judge: PlannedModel) -> PlannedModel:
-    """Return *judge* with the schema of its replies in its requests, beside what is there."""
+    """Return *judge* with the schema of its replies added to the extra fields of its requests."""
     extra = msgspec.json.decode(judge.sampling.extra, type=dict[str, object])
     extra["response_format"] = msgspec.json.decode(RESPONSE_FORMAT)
-    written = msgspec.json.encode(extra, order="deterministic").decode()
-    sampling = msgspec.structs.replace(judge.sampling, extra=written)
+    encoded = msgspec.json.encode(extra, order="deterministic").decode()
+    sampling = msgspec.structs.replace(judge.sampling, extra=encoded)
     return msgspec.structs.replace(judge, sampling=sampling)
+
+
+def _judge_conflicts(plans: Sequence[RsePlan], *, all_pairs: bool) -> Iterator[str]:
+    """Yield a line for each compared model that is the judge itself, or of the judge's vendor."""
+    judge = plans[0].judge
+    reference = "target" if all_pairs else "reference"
+    compared: dict[PlannedModel, str] = {}
+    for plan in plans:
+        compared.setdefault(plan.reference, reference)
+        compared.setdefault(plan.target, "target")
+    for model, role in compared.items():
+        both = f"judge {judge.name} and {role} {model.name} are"
+        match judge_conflict(judge, model):
+            case "model":
+                yield f"{both} one model: a judge may prefer what it writes itself"
+            case "vendor":
+                yield (
+                    f"{both} both of {model.vendor}: a judge may prefer what its own family writes"
+                )

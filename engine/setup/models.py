@@ -1,18 +1,16 @@
-"""A model as the plan knows it, and the requests that are made for it."""
+"""Planned models: the settings of a model that shape its answers, and its requests."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 import msgspec
 
 from ...providers.types import Message, Mode, Request, Sampling
 
-Role = Literal["target", "helper", "reference", "judge", "embedder"]
+Role = str  # the job of a model in a measurement: "target", "helper", "judge" ...
 
 
 class PlannedModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What about a model shapes its answers; no address, no key, no limit."""
+    """A model as a plan records it: all that shapes its answers, but no address, key or limit."""
 
     name: str
     identity: str
@@ -23,10 +21,10 @@ class PlannedModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sampling: Sampling = Sampling()
 
     def build_request(self, *turns: str, draw: int = 0) -> Request:
-        """Return the request for a conversation: *turns* are the user's and the model's in turn.
+        """Return the request for a conversation. *turns* alternate: user, model, user ...
 
-        A completion model sees the system text and the turns as paragraphs, put into
-        *prompt_template*; an embedding model sees the turns alone.
+        For a completion model, the system text and the turns become paragraphs of one text, which
+        is put into *prompt_template*. For an embedding model, that text has only the turns.
         """
         if self.mode == "embedding":
             messages: tuple[Message, ...] = (Message(role="user", content="\n\n".join(turns)),)

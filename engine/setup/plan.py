@@ -1,231 +1,136 @@
-"""The plan: everything that determines a result, texts included, and nothing else.
+"""Plans: the fields that all kinds of plan share, and the format of plan.json.
 
-No address, key, limit, price, path or time is in it, so that the same plan can be run against
-another endpoint of the same model, faster or slower, and give the same events.
+A plan contains everything that determines a result, including all texts, and nothing else. It
+contains no address, key, limit, price, path or time. So the same plan gives the same events on
+another endpoint of the same model, whether that endpoint is faster or slower.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Literal
+from typing import TYPE_CHECKING, Protocol, cast
 
 import msgspec
 
-from ...strategies.similarity.similarity_types import Order, PromptSet, Weights
-from ...strategies.types import Metric, Question, TargetFacts, Template, Vendor
+from ...strategies.types import Metric
 from ..errors import FileInvalid
 from .models import PlannedModel, Role
 
+if TYPE_CHECKING:
+    from ..measurement import Measurements
+
 PLAN_VERSION = 2
 
-Admit = Literal["successful", "all"]
+
+class Plan(Protocol):
+    """The fields of every plan. Each measurement adds its own. A plan is a msgspec Struct."""
+
+    @property
+    def version(self) -> int:
+        """The version of the plan format: PLAN_VERSION."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """The kind of the measurement."""
+        ...
+
+    @property
+    def target(self) -> PlannedModel:
+        """The model that is measured."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """The seed of all random streams."""
+        ...
+
+    @property
+    def models(self) -> Mapping[Role, PlannedModel]:
+        """The model of each role. A role without a model is left out."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """The number of units (probes or prompts) that the whole run measures."""
+        ...
 
 
 class PlannedStrategy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One strategy: its name, the version of its words and rules, and all its settings."""
+    """One strategy: its name, the version of its prompts and rules, and all its settings."""
 
     name: str
     version: str
-    settings: str = "{}"  # one canonical JSON object: a dict could still change
+    settings: str = "{}"  # one canonical JSON object; a dict would be mutable
 
 
 class PlannedJudge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who reads the responses; *name* is what scores call it."""
+    """The judge of a run. *name* is its name in scores."""
 
     name: str
     rules: PlannedStrategy
-    metrics: tuple[Metric, ...]  # that the rules decide, the widest first; that one steers
+    metrics: tuple[Metric, ...]  # metrics of its verdicts, broadest first; the first is the reward
     model: PlannedModel | None = None
 
 
-class TreeSearch(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag="mcts",
-    tag_field="kind",
-):
-    """Mutants of chosen templates; those that *admit* lets in are mutated further."""
-
-    helper: PlannedModel
-    selector: PlannedStrategy
-    mutators: tuple[PlannedStrategy, ...]
-    admit: Admit
-
-
-class StaticSearch(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag="static",
-    tag_field="kind",
-):
-    """All seed templates as they are, in turn, until every question was asked in each."""
-
-
-class RefineSearch(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag="refine",
-    tag_field="kind",
-):
-    """Seed templates as they are, and rewritings of those that were answered, on feedback."""
-
-    helper: PlannedModel
-    selector: PlannedStrategy
-    rewriting_version: str
-    admit: Admit
-
-
-class Imported(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag="imported",
-    tag_field="kind",
-):
-    """No search: transcripts of somebody else's, of which *source* is a digest."""
-
-    source: str
-
-
-SearchSettings = TreeSearch | StaticSearch | RefineSearch | Imported
-
-
-class IcePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One identity consistency evaluation of one target."""
-
-    version: int = PLAN_VERSION
-    kind: Literal["ice"] = "ice"
-    target: PlannedModel
-    judge: PlannedJudge
-    fact: str
-    seed: int
-    window: int
-    probes: int
-    questions_per_visit: int
-    search: SearchSettings
-    strict_vendors: tuple[str, ...]  # never the target's own
-    vendors: tuple[Vendor, ...]
-    questions: tuple[Question, ...]
-    templates: tuple[Template, ...]
-
-    @property
-    def helper(self) -> PlannedModel | None:
-        """The model that rewrites templates, if the search needs one."""
-        return None if isinstance(self.search, (StaticSearch, Imported)) else self.search.helper
-
-    @property
-    def about(self) -> TargetFacts:
-        """What a judge is told of the target."""
-        return TargetFacts(
-            fact=self.fact,
-            own_vendor=self.target.vendor,
-            vendors=self.vendors,
-            strict_vendors=self.strict_vendors,
-        )
-
-
-class RsePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One response similarity evaluation: of one target, against one reference."""
-
-    version: int = PLAN_VERSION
-    kind: Literal["rse"] = "rse"
-    target: PlannedModel
-    reference: PlannedModel
-    judge: PlannedModel
-    rubric_version: str
-    structured: bool  # the judge is asked for JSON by schema, not for tags
-    seed: int
-    orders: tuple[Order, ...]
-    judge_draws: int
-    embedder: PlannedModel | None = None
-    ceiling: bool  # the reference answers twice, and is compared with itself
-    weights: Weights
-    sets: tuple[PromptSet, ...]
-
-    @property
-    def prompts(self) -> int:
-        """How many prompts there are in all sets."""
-        return sum(len(prompts.prompts) for prompts in self.sets)
-
-
-AnyPlan = IcePlan | RsePlan
-
-
-class _Versioned(msgspec.Struct):
+class _PlanHead(msgspec.Struct):
     version: int
-    kind: Literal["ice", "rse"]
+    kind: str
 
 
-def planned_models(plan: AnyPlan) -> dict[Role, PlannedModel]:
-    """Return who plays which role; not every search has a helper, not every judge is a model."""
-    if isinstance(plan, RsePlan):
-        compared: dict[Role, PlannedModel] = {
-            "target": plan.target,
-            "reference": plan.reference,
-            "judge": plan.judge,
-        }
-        return compared if plan.embedder is None else compared | {"embedder": plan.embedder}
-    roles: dict[Role, PlannedModel | None] = {
-        "target": plan.target,
-        "helper": plan.helper,
-        "judge": plan.judge.model,
-    }
-    return {role: model for role, model in roles.items() if model is not None}
-
-
-def encode_plan(plan: AnyPlan) -> bytes:
-    """Return plan.json: readable, and the same bytes for the same plan."""
+def encode_plan(plan: Plan) -> bytes:
+    """Return the content of plan.json, indented. Equal plans give equal bytes."""
     return msgspec.json.format(msgspec.json.encode(plan), indent=1) + b"\n"
 
 
-def decode_plan(data: bytes, where: str) -> AnyPlan:
-    """Return the plan in *data*; *where* names its file in the error."""
+def decode_plan(data: bytes, where: str, measurements: Measurements) -> Plan:
+    """Return the plan in *data*. *where* is the name of its file in error messages.
+
+    Raises FileInvalid, also for a kind that is not among *measurements*.
+    """
     try:
-        head = msgspec.json.decode(data, type=_Versioned)
+        head = msgspec.json.decode(data, type=_PlanHead)
         if head.version != PLAN_VERSION:
             raise FileInvalid(f"{where} has plan version {head.version}, this is {PLAN_VERSION}")
-        plan: AnyPlan
-        if head.kind == "ice":
-            plan = msgspec.json.decode(data, type=IcePlan)
-        else:
-            plan = msgspec.json.decode(data, type=RsePlan)
+        measurement = measurements.named(head.kind, where)
+        plan = msgspec.json.decode(data, type=measurement.plan)
     except (msgspec.DecodeError, TypeError, ValueError) as error:
-        raise FileInvalid(f"{where} is no plan of this version: {error}") from error
-    if isinstance(plan, RsePlan):
-        if not plan.prompts:
-            raise FileInvalid(f"{where} has no prompts")
-    elif not plan.questions or not plan.templates:
-        raise FileInvalid(f"{where} has no questions or no templates")
-    return plan
+        raise FileInvalid(f"{where} is not a plan of this version: {error}") from error
+    measurement.check_plan(plan, where)
+    return cast(Plan, plan)
 
 
-def plan_digest(plan: AnyPlan) -> str:
-    """Return the name under which events refer to *plan*."""
+def plan_digest(plan: Plan) -> str:
+    """Return the digest by which events refer to *plan*."""
     return blake2b(msgspec.json.encode(plan), digest_size=16).hexdigest()
 
 
-def first_difference(recorded: AnyPlan, wanted: AnyPlan) -> str:
-    """Return where two plans first differ, for a message: a setting and both values, short."""
+def first_difference(recorded: Plan, wanted: Plan) -> str:
+    """Return the first difference of two plans, for a message: a setting and both values."""
     if recorded.kind != wanted.kind:
         return f"kind is {recorded.kind} there and {wanted.kind} here"
-    path, theirs, ours = _leaf("", recorded, wanted)
-    return f"{path} is {_short(theirs)} there and {_short(ours)} here"
+    return describe_difference("", recorded, wanted)
 
 
-def _leaf(path: str, recorded: object, wanted: object) -> tuple[str, object, object]:
-    """Return the innermost setting in which two different structs differ, and both values."""
+def describe_difference(path: str, recorded: object, wanted: object) -> str:
+    """Return the first difference of two values at *path*: a setting and both values, shortened."""
+    path, there, here = _first_differing_field(path, recorded, wanted)
+    return f"{path} is {_short(there)} there and {_short(here)} here"
+
+
+def _first_differing_field(
+    path: str, recorded: object, wanted: object
+) -> tuple[str, object, object]:
+    """Return the path of the first field in which two structs differ, and both values.
+
+    Nested structs are searched too, so the path leads to the innermost field.
+    """
     if isinstance(recorded, msgspec.Struct) and type(recorded) is type(wanted):
         for name in recorded.__struct_fields__:
-            theirs, ours = getattr(recorded, name), getattr(wanted, name)
-            if theirs != ours:
-                return _leaf(f"{path}.{name}" if path else name, theirs, ours)
+            there, here = getattr(recorded, name), getattr(wanted, name)
+            if there != here:
+                return _first_differing_field(f"{path}.{name}" if path else name, there, here)
     return path, recorded, wanted
 
 

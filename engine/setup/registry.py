@@ -1,8 +1,9 @@
-"""Strategies by name: from what the config or a plan says to the objects that decide.
+"""Registry of strategies: makes selectors, mutators and judges from their names and settings.
 
-Those that come with Hydrometer are listed here; those of other packages are asked for by *find*,
-which commands hand in, and only when a name is not ours. They are handed out wrapped in their
-checks (plugged.py).
+Built-in strategies are listed here. Plug-ins, the strategies of other packages, are found by a
+function that the commands pass in. A plug-in that has the name of a built-in strategy is refused:
+two strategies of one name would give two results for one plan. A plug-in is returned inside a
+wrapper that checks it (plugin_checks.py).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ...strategies.search.bandits import Exp3, Ucb
 from ...strategies.search.baselines import RandomChoice, RoundRobin
 from ...strategies.search.mcts import MctsExplore
 from ...strategies.types import TargetFacts
-from ..errors import ConfigInvalid, FileInvalid
+from ..errors import ConfigInvalid, FileInvalid, InputInvalid
 from .hints import name_hint
 from .plan import PlannedJudge, PlannedStrategy
 from .plugin_checks import (
@@ -36,16 +37,17 @@ from .plugin_checks import (
 
 
 class PluginSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A class that another package gives, not loaded yet; *package* is empty for one handed in."""
+    """A plug-in class that is not loaded yet. *package* is empty if a program passed it in."""
 
     load: Callable[[], object]
     package: str = ""
 
 
-# Finds what other packages give of one kind, by name.
+# Returns the plug-ins of one kind, by name.
 FindPlugins = Callable[[StrategyKind], Mapping[str, PluginSpec]]
 
-_OURS: dict[StrategyKind, dict[str, type[Any]]] = {
+# Every built-in mutator is one class, told apart by its field ``name``.
+_BUILT_IN: dict[StrategyKind, dict[str, type[Any]]] = {
     "selectors": {
         "mcts-explore": MctsExplore,
         "ucb": Ucb,
@@ -58,23 +60,34 @@ _OURS: dict[StrategyKind, dict[str, type[Any]]] = {
 }
 
 
-def _none(kind: StrategyKind) -> Mapping[str, PluginSpec]:
+def _no_plugins(kind: StrategyKind) -> Mapping[str, PluginSpec]:
     return {}
 
 
 class StrategyRegistry:
-    """Makes strategies from names and settings."""
+    """Makes strategies from names and settings. *find* returns the plug-ins."""
 
-    def __init__(self, find: FindPlugins = _none) -> None:
+    def __init__(self, find: FindPlugins = _no_plugins) -> None:
         self._find = find
 
     def knows(self, kind: StrategyKind, name: str) -> bool:
         """Return whether there is a strategy of that name."""
-        return name in _OURS[kind] or name in self._find(kind)
+        return name in self._plugins(kind) or name in _BUILT_IN[kind]
 
     def names(self, kind: StrategyKind) -> tuple[str, ...]:
         """Return the names of all strategies of one kind."""
-        return (*_OURS[kind], *self._find(kind))
+        return (*_BUILT_IN[kind], *self._plugins(kind))
+
+    def _plugins(self, kind: StrategyKind) -> Mapping[str, PluginSpec]:
+        """Return the plug-ins of one kind. Raises InputInvalid for the name of a built-in one."""
+        found = self._find(kind)
+        if taken := [name for name in found if name in _BUILT_IN[kind]]:
+            package = found[taken[0]].package
+            raise InputInvalid(
+                f"{kind}: {taken[0]} is built in; choose another name"
+                f"{f' in the package {package}' if package else ''}"
+            )
+        return found
 
     def plan(
         self,
@@ -85,46 +98,51 @@ class StrategyRegistry:
         *,
         settings_path: str = "",
     ) -> PlannedStrategy:
-        """Return *name* with all its settings filled in; *path* is where the user named it.
+        """Return the strategy *name* for a plan, with all its settings filled in.
 
-        Raises ConfigInvalid for an unknown name, an unknown setting or a value out of range.
+        *path* is the path of the setting that names the strategy. *settings_path* is the path of
+        its settings, by default *path* with ``_settings`` appended. Raises ConfigInvalid for an
+        unknown name, an unknown setting or a value out of range.
         """
         where = settings_path or f"{path}_settings"
         cls, plugin = self._class(kind, name, path)
-        made = _make(cls, name, settings, where, plugin)
-        with _guard(plugin, "its settings"):
-            written = _write(made)
+        strategy = _make(cls, name, settings, where, plugin)
+        with _name_in_errors(plugin, "its settings"):
+            encoded = _encode_settings(strategy)
             if plugin is not None:
-                _check_written(made, written)
-        return PlannedStrategy(name=name, version=cls.version, settings=written)
+                _check_settings(strategy, encoded)
+        return PlannedStrategy(name=name, version=cls.version, settings=encoded)
 
     def selector(self, planned: PlannedStrategy) -> Selector:
-        """Return the selector of a plan."""
-        made, plugin = self._remake("selectors", planned)
-        selector: Selector = made
+        """Return the selector of a plan. Raises FileInvalid if it is not installed here."""
+        strategy, plugin = self._from_plan("selectors", planned)
+        selector: Selector = strategy
         return selector if plugin is None else CheckedSelector(plugin=plugin, inner=selector)
 
     def mutator(self, planned: PlannedStrategy) -> Mutator:
-        """Return a mutator of a plan."""
-        made, plugin = self._remake("mutators", planned)
-        mutator: Mutator = made
+        """Return a mutator of a plan. Raises FileInvalid if it is not installed here."""
+        strategy, plugin = self._from_plan("mutators", planned)
+        mutator: Mutator = strategy
         return mutator if plugin is None else CheckedMutator(plugin=plugin, inner=mutator)
 
     def judge(self, planned: PlannedStrategy) -> JudgeRules:
-        """Return the judge's rules of a plan."""
-        rules: JudgeRules = self._remake("judges", planned)[0]
+        """Return the rules of a plan's judge. Raises FileInvalid if they are not installed here."""
+        rules: JudgeRules = self._from_plan("judges", planned)[0]
         return rules
 
     def prepare(self, planned: PlannedJudge, about: TargetFacts) -> Judge:
-        """Return a plan's judge, ready to read responses of the target that *about* describes."""
-        rules, plugin = self._remake("judges", planned.rules)
+        """Return a plan's judge, ready to read responses of the target that *about* describes.
+
+        Raises FileInvalid if its rules are not installed here, or differ from those of the plan.
+        """
+        rules, plugin = self._from_plan("judges", planned.rules)
         if plugin is None:
             judge: Judge = rules.prepare(about)
             return judge
         if (rules.metrics, rules.asks_model) != (planned.metrics, planned.model is not None):
             raise FileInvalid(
-                f"the plan's judge {planned.name} had other metrics, or another way to ask a "
-                "model: it would decide differently"
+                f"the plan's judge {planned.name} had other metrics, or another value of "
+                "asks_model: it would decide differently"
             )
         with plugin.calling("prepare"):
             return CheckedJudge(
@@ -132,10 +150,14 @@ class StrategyRegistry:
                 rules.prepare(about),
                 metrics=planned.metrics,
                 asks_model=planned.model is not None,
+                strict_vendors=about.strict_vendors,
             )
 
-    def _remake(self, kind: StrategyKind, planned: PlannedStrategy) -> tuple[Any, Plugin | None]:
-        """Raises FileInvalid when what the plan was made with is not what is here."""
+    def _from_plan(self, kind: StrategyKind, planned: PlannedStrategy) -> tuple[Any, Plugin | None]:
+        """Return the strategy of a plan, and its plug-in if it is not built in.
+
+        Raises FileInvalid if the installed strategy differs from the one that the plan recorded.
+        """
         where = f"the plan's {kind.removesuffix('s')} {planned.name}"
         if not self.knows(kind, planned.name):
             raise FileInvalid(f"{where} comes with a package that is not installed here")
@@ -146,25 +168,25 @@ class StrategyRegistry:
                 "it would decide differently"
             )
         settings = msgspec.json.decode(planned.settings, type=dict[str, object])
-        if loaded is Rewrite:
-            settings.pop("name", None)
+        for field in _fixed_fields(loaded, planned.name):
+            settings.pop(field, None)
         try:
             return _make(loaded, planned.name, settings, where, plugin), plugin
         except ConfigInvalid as error:
             raise FileInvalid(str(error)) from None
 
     def _class(self, kind: StrategyKind, name: str, path: str) -> tuple[Any, Plugin | None]:
-        """Return the class called *name*, and whose it is if it is not ours."""
-        if name in _OURS[kind]:
-            return _OURS[kind][name], None
+        """Return the class of the strategy *name*, and its plug-in if it is not built in."""
+        plugins = self._plugins(kind)
+        if name in _BUILT_IN[kind]:
+            return _BUILT_IN[kind][name], None
         noun = kind.removesuffix("s")
-        others = self._find(kind)
-        if name not in others:
+        if name not in plugins:
             hint = name_hint(name, self.names(kind))
             raise ConfigInvalid(f"{path}: unknown {noun} {name}; {hint}")
-        plugin = Plugin(noun=noun, name=name, package=others[name].package)
+        plugin = Plugin(noun=noun, name=name, package=plugins[name].package)
         with plugin.calling("its import"):
-            loaded = others[name].load()
+            loaded = plugins[name].load()
         with plugin.calling("it"):
             check_class(kind, loaded)
         return loaded, plugin
@@ -173,39 +195,50 @@ class StrategyRegistry:
 def _make(
     cls: Any, name: str, settings: Mapping[str, object], path: str, plugin: Plugin | None
 ) -> Any:
-    """Raises ConfigInvalid for settings that *cls* does not take."""
-    fixed = {"name": name} if cls is Rewrite else {}
+    """Return an object of *cls*. Raises ConfigInvalid for settings that *cls* does not take."""
+    fixed = _fixed_fields(cls, name)
     known = tuple(field for field in _fields(cls) if field not in fixed)
     if unknown := [setting for setting in settings if setting not in known]:
         hint = name_hint(unknown[0], known)
         raise ConfigInvalid(f"{path}.{unknown[0]}: {name} has no such setting; {hint}")
     try:
-        with _guard(plugin, "__init__", may_raise=msgspec.ValidationError):
+        with _name_in_errors(plugin, "__init__", may_raise=msgspec.ValidationError):
             return msgspec.convert({**settings, **fixed}, cls)
     except msgspec.ValidationError as error:
-        said, _, at = str(error).replace("`", "").partition(" - at $")
-        raise ConfigInvalid(f"{path}{at}: {said[:1].lower()}{said[1:]}") from None
+        reason, _, at = str(error).replace("`", "").partition(" - at $")
+        raise ConfigInvalid(f"{path}{at}: {reason[:1].lower()}{reason[1:]}") from None
 
 
-def _write(made: Any) -> str:
-    """Return all settings of *made* as one canonical JSON object."""
-    # Field by field: of a dataclass msgspec leaves out what was left at its default.
-    filled = {field: getattr(made, field) for field in _fields(type(made))}
-    return msgspec.json.encode(filled, order="deterministic").decode()
+def _fixed_fields(cls: Any, name: str) -> dict[str, object]:
+    """Return the fields that the name of the strategy sets, which no setting can change."""
+    return dict.fromkeys(getattr(cls, "named_by", ()), name)
 
 
-def _check_written(made: Any, written: str) -> None:
-    """Raise PluginFault for settings that cannot be read again; defaults are not type-checked."""
-    settings = msgspec.json.decode(written)
-    again = _write(msgspec.convert(settings, type(made)))
+def _encode_settings(strategy: Any) -> str:
+    """Return all settings of *strategy* as one canonical JSON object."""
+    # Field by field: msgspec leaves out those fields of a dataclass that have their default.
+    settings = {field: getattr(strategy, field) for field in _fields(type(strategy))}
+    return msgspec.json.encode(settings, order="deterministic").decode()
+
+
+def _check_settings(strategy: Any, encoded: str) -> None:
+    """Raise PluginFault if the *encoded* settings give other settings when they are decoded.
+
+    Python does not check the types of default values, so a default may be wrong.
+    """
+    settings = msgspec.json.decode(encoded)
+    again = _encode_settings(msgspec.convert(settings, type(strategy)))
     if msgspec.json.decode(again) != settings:
-        raise PluginFault(f"are {written} when written, and {again} when read")
+        raise PluginFault(f"are {encoded} when written, and {again} when read")
 
 
-def _guard(
-    plugin: Plugin | None, method: str, *, may_raise: type[Exception] = PluginFault
+def _name_in_errors(
+    plugin: Plugin | None, method: str, *, may_raise: type[Exception] | tuple[()] = ()
 ) -> AbstractContextManager[None]:
-    """Return what names *plugin* if it fails; ours fails as it is."""
+    """Return a context that adds the name of *plugin* to errors.
+
+    Built-in strategies (*plugin* is None) raise unchanged.
+    """
     return nullcontext() if plugin is None else plugin.calling(method, may_raise=may_raise)
 
 

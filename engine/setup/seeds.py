@@ -1,4 +1,4 @@
-"""One random stream for each unit of work."""
+"""Random streams: one for each unit of work."""
 
 from __future__ import annotations
 
@@ -6,5 +6,8 @@ from random import Random
 
 
 def derive_rng(run_seed: int, stage: str, ticket: int) -> Random:
-    """Return the stream of one *ticket* in one *stage*, whatever else runs beside it."""
+    """Return the random stream of one *ticket* in one *stage*.
+
+    The stream depends on nothing else, so it does not matter which other work runs concurrently.
+    """
     return Random(f"{run_seed}/{stage}/{ticket}")

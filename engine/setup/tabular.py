@@ -1,4 +1,4 @@
-"""Rows of a text file, JSON Lines or CSV, each with the line it stands on."""
+"""Reader for text files with rows: JSON Lines or CSV. Each row comes with its line number."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import msgspec
 
 from ..errors import FileInvalid
 
-_FIELD_MAX = 1 << 28  # characters of a CSV field; the library's own limit is one longish answer
+_FIELD_MAX = 1 << 28  # characters in a CSV field; a long answer exceeds the csv module's default
 
 
 def read_rows(text: str, where: str) -> Iterator[tuple[int, Mapping[str, object]]]:
-    """Yield (line, row) for each row; the values of CSV are text. Raises FileInvalid."""
+    """Yield (line, row) for each row. Values in CSV rows are text. Raises FileInvalid."""
     start = text.lstrip()[:1]
     if not start:
         return iter(())
@@ -25,14 +25,15 @@ def read_rows(text: str, where: str) -> Iterator[tuple[int, Mapping[str, object]
 
 
 def csv_header(text: str, where: str) -> tuple[str, ...] | None:
-    """Return the names in the header of CSV, None for what isn't CSV. Raises FileInvalid."""
+    """Return the column names of a CSV text, or None if *text* is not CSV. Raises FileInvalid."""
     if text.lstrip()[:1] in ("", "[", "{"):
         return None
     return tuple(_open_csv(text, where).fieldnames or ())
 
 
 def _json_rows(text: str, where: str) -> Iterator[tuple[int, Mapping[str, object]]]:
-    for line, raw in enumerate(text.split("\n"), start=1):  # not U+2028
+    # Not splitlines(): that also splits at U+2028, which JSON strings may contain.
+    for line, raw in enumerate(text.split("\n"), start=1):
         if not raw.strip():
             continue
         try:
@@ -47,20 +48,23 @@ def _json_rows(text: str, where: str) -> Iterator[tuple[int, Mapping[str, object
 def _csv_rows(text: str, where: str) -> Iterator[tuple[int, Mapping[str, object]]]:
     reader = _open_csv(text, where)
     while True:
-        with _reading(reader, where):
+        with _csv_errors(reader, where):
             row = next(reader, None)
         if row is None:
             return
         if None in row:
             raise FileInvalid(f"{where}:{reader.line_num}: more fields than the header names")
-        # A row may be shorter than the header: what is not there is not an empty text.
+        # A row may be shorter than the header. A missing field is left out, not set to "".
         yield reader.line_num, {key: value for key, value in row.items() if value is not None}
 
 
 def _open_csv(text: str, where: str) -> csv.DictReader[str]:
-    """Return a reader of columns with names of their own: of equal ones the last would win."""
+    """Return a reader. Raises FileInvalid if two columns have the same name.
+
+    DictReader would keep only the last of the two.
+    """
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    with _reading(reader, where):
+    with _csv_errors(reader, where):
         names = [name for name in reader.fieldnames or () if name]
     for number, name in enumerate(names):
         if name in names[:number]:
@@ -69,8 +73,12 @@ def _open_csv(text: str, where: str) -> csv.DictReader[str]:
 
 
 @contextmanager
-def _reading(reader: csv.DictReader[str], where: str) -> Iterator[None]:
-    """Lift the limit for one row: it belongs to the whole process, and others may rely on it."""
+def _csv_errors(reader: csv.DictReader[str], where: str) -> Iterator[None]:
+    """Raise FileInvalid for csv errors, and raise the field size limit inside the block.
+
+    The limit is global to the process, and other code may rely on it. So it is reset after each
+    row.
+    """
     limit = csv.field_size_limit(_FIELD_MAX)
     try:
         yield

@@ -14,6 +14,7 @@ from ..errors import (
     ServiceFailed,
     TimedOut,
 )
+from ..key_shapes import IN_MESSAGE
 from ..quota import read_quota, retry_after_s
 
 EXCERPT_CHARACTERS = 200
@@ -23,15 +24,6 @@ _ECHO = "…"  # in place of text that repeats the prompt
 _ECHO_CHARACTERS = 20  # shorter matches are chance; a shorter prompt must match as a whole
 _SHORTEST_PROMPT = 4
 _READ_CHARACTERS = 2000  # of the server's text; bounds the work that a hostile body can cause
-# Known prefixes, bearer tokens, UUIDs, and long runs that mix letters with digits. A word such as
-# context_length_exceeded has no digit, and dashes split a model's name into short runs.
-_KEY_LIKE = re.compile(
-    r"\b(?:sk|pk|rk|ak|hf|gsk|xai|nvapi)[-_][-_.*A-Za-z0-9]{6,}"
-    r"|\b(?:AIza|eyJ)[-_.A-Za-z0-9]{10,}"
-    r"|(?<=[Bb]earer )\S+"
-    r"|\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b"
-    r"|\b(?=[A-Za-z_]*[0-9])(?=[0-9_]*[A-Za-z])[A-Za-z0-9_]{24,}"
-)
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -73,14 +65,14 @@ def error_from(
 
 
 def to_excerpt(text: str, secrets: Sequence[str] = (), prompts: Sequence[str] = ()) -> str:
-    """Return one short line of *text*. *secrets* and everything like a key are masked.
+    """Return one short line of *text*. *secrets*, and everything that looks like a key, are masked.
 
     Text that repeats *prompts* is cut out.
     """
     for secret in secrets:
         text = text.replace(secret, _MASK)
     text = "".join(char if char.isprintable() else " " for char in text[:_READ_CHARACTERS])
-    line = " ".join(_KEY_LIKE.sub(_MASK, text).split())
+    line = " ".join(IN_MESSAGE.sub(_MASK, text).split())
     for prompt in prompts:
         line = _without_echo(line, " ".join(prompt.split()))
     line = line.rstrip(".")

@@ -129,7 +129,9 @@ class Budget:
     def _has_room_itself(self, need: Usage, cost_usd: float) -> bool:
         if self._calls_limit is not None and self._calls >= self._calls_limit:
             raise BudgetReached(
-                f"{self._path} calls = {self._calls_limit} is reached: {self._calls} calls sent"
+                f"{self._path} calls = {self._calls_limit} is reached: {self._calls} "
+                f"{'call' if self._calls == 1 else 'calls'} sent",
+                setting=f"{self._path}.calls",
             )
         if not self.needs_estimate:
             return True
@@ -143,7 +145,8 @@ class Budget:
         if spent >= limit or spent + more > limit:
             next_call = f", and the next call may use {more}" if spent < limit else ""
             raise BudgetReached(
-                f"{self._path} tokens = {limit} is reached: {spent} tokens spent{next_call}"
+                f"{self._path} tokens = {limit} is reached: {spent} tokens spent{next_call}",
+                setting=f"{self._path}.tokens",
             )
         return spent + self._reserved_tokens + more <= limit
 
@@ -154,6 +157,7 @@ class Budget:
         if spent >= limit or spent + more_usd > limit:
             next_call = f", and the next call may cost {more_usd:.4f} USD" if spent < limit else ""
             raise BudgetReached(
-                f"{self._path} cost_usd = {limit} is reached: {spent:.4f} USD spent{next_call}"
+                f"{self._path} cost_usd = {limit} is reached: {spent:.4f} USD spent{next_call}",
+                setting=f"{self._path}.cost_usd",
             )
         return spent + self._reserved_usd + more_usd <= limit

@@ -9,7 +9,7 @@
 4. A call may take *deadline_s* in all. The time starts when the first attempt was sent: time spent
    in our own queue does not count. Everything after it counts, waits and later queueing included.
    An attempt that was sent is never cut short, because it is paid for, but no attempt begins after
-   the deadline. If Retry-After exceeds the time left, the endpoint counts as unresponsive.
+   the deadline. If Retry-After exceeds the time left, the call ends as rule 5 says.
 5. When attempts or time are used up, the cause decides. If the endpoint answers other calls, this
    request is at fault or had bad luck: AttemptsExhausted, one failed probe. If no call gets
    through, all probes would fail one by one, and the run would end as a table of failures that says

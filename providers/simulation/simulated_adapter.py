@@ -53,12 +53,12 @@ def answer(request: Request, model: str, planting: Planting) -> Response:
 
     The draw matters only if the temperature is above 0. No other sampling setting has an effect.
     """
-    if model.startswith("sim-helper"):
+    if request.mode == "embedding":
+        text = embedding_text(request)
+    elif model.startswith("sim-helper"):
         text = helper_text(request, model, planting)
     elif model.startswith("sim-judge"):
         text = judge_text(request, model, planting)
-    elif request.mode == "embedding":
-        text = embedding_text(request)
     elif model.startswith("sim-writer"):
         text = writer_text(request, planting)
     else:

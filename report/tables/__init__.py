@@ -1,1 +1,1 @@
-"""."""
+"""Scores as text for other programs and for documents."""

@@ -1,1 +1,1 @@
-"""."""
+"""Views for a terminal."""

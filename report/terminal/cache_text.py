@@ -1,6 +1,6 @@
-"""``hydrometer cache verify`` and ``cache explain``: what they say, as facts and as plain lines.
+"""Cache text: results of ``cache verify`` and ``cache explain`` as facts and as plain lines.
 
-A terminal gets the facts set as a page; a pipe or a log gets the lines, complete keys in them.
+A terminal gets the facts as a page. A pipe or a log gets the lines, with complete keys.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import Literal
 
 import msgspec
 
-from ...cache.explain import Explanation
+from ...cache.inspection.explain import Explanation
+from ...cache.inspection.verify import Verification
 from ...cache.keys import KEY_VERSION
-from ...cache.verify import Verification
+from ...engine.plurals import counted
 from ...providers.types import Request, Response, Sampling
 
 SCREEN_LINES = 20
@@ -23,7 +24,7 @@ _END_OF_YEARS = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # a damaged row ma
 
 
 class FactLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One short thing to know."""
+    """A short fact: its name and its value."""
 
     name: str
     value: str
@@ -31,7 +32,7 @@ class FactLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
-    """A text of the exchange; *omitted* characters of it were left out at its end."""
+    """A text of a request or response; *omitted* counts the characters cut from its end."""
 
     title: str
     text: str
@@ -39,7 +40,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verification_summary(found: Verification) -> str:
-    """Return how it stands with the answers, in one line."""
+    """Return the result of a check in one line."""
     parts = [f"{found.sound:,} sound"] if found.sound or not found.all_sound else []
     parts += [f"{o.answers:,} of key version {o.key_version}" for o in found.other_versions]
     parts += [f"{found.damaged:,} damaged"] if found.damaged else []
@@ -47,20 +48,24 @@ def verification_summary(found: Verification) -> str:
     if found.all_sound and not found.other_versions:
         parts = ["all sound" if found.answers else "nothing to check"]
     where = f"{found.folder} ({_megabytes(found)})"
-    return f"{_answers(found.answers)} in {where}: {', '.join(parts)}"
+    return f"{counted(found.answers, 'answers')} in {where}: {', '.join(parts)}"
 
 
 def verification_headline(found: Verification) -> str:
-    """Return the one thing to know of a check."""
+    """Return the result of a check in a few words."""
     if found.damaged:
-        return f"{found.damaged:,} of {_answers(found.answers)} damaged"
+        return f"{found.damaged:,} of {counted(found.answers, 'answers')} damaged"
     if found.database:
         return "the database is damaged"
-    return f"{_answers(found.answers)}, all sound" if found.answers else "no answers are stored yet"
+    return (
+        f"{counted(found.answers, 'answers')}, all sound"
+        if found.answers
+        else "no answers are stored yet"
+    )
 
 
 def verification_facts(found: Verification) -> tuple[FactLine, ...]:
-    """Return what was checked, and how it came out."""
+    """Return what was checked, and the result of each part."""
     facts = [
         FactLine(name="cache", value=found.folder),
         FactLine(name="on disk", value=_megabytes(found)),
@@ -77,15 +82,15 @@ def verification_facts(found: Verification) -> tuple[FactLine, ...]:
 
 
 def damage_summary(found: Verification) -> str:
-    """Return what was found wrong and what to do, for stderr."""
-    wrong = [_answers(found.damaged)] if found.damaged else []
+    """Return what is damaged and what to do about it, for stderr."""
+    wrong = [counted(found.damaged, "answers")] if found.damaged else []
     wrong += ["the database itself"] if found.database else []
     advice = "nothing was changed: restore it from a copy, or use another cache"
     return f"damage found in {found.folder}: {' and '.join(wrong)}; {advice}"
 
 
 def verification_lines(found: Verification) -> Iterator[str]:
-    """Yield a line for the whole, and one for each thing that is wrong."""
+    """Yield a line for the whole check, and one for each damaged item."""
     yield verification_summary(found)
     for damage in found.named:
         yield f"damaged {printable(damage.key)}: {printable(damage.rule)}"
@@ -106,7 +111,7 @@ def explanation_lines(found: Explanation, *, whole: bool) -> Iterator[str]:
 
 
 def explained_facts(found: Explanation) -> tuple[FactLine, ...]:
-    """Return all that is short, and nothing that is not set."""
+    """Return all facts of an answer that are set and short."""
     entry = found.entry
     facts = {"stored": _stored(found)}
     if entry is not None:
@@ -118,7 +123,7 @@ def explained_facts(found: Explanation) -> tuple[FactLine, ...]:
 
 
 def explained_passages(found: Explanation, *, whole: bool) -> tuple[Passage, ...]:
-    """Return what was said, in its order; each text cut to a screen unless *whole*."""
+    """Return the texts of an exchange in order, each cut to fit a screen unless *whole*."""
     if found.entry is None:
         return ()
     request, response = found.entry.request, found.entry.response
@@ -142,26 +147,22 @@ def state(found: Explanation) -> str:
 
 
 def printable(text: str) -> str:
-    """Return *text* in one line, without what would move the cursor or hide."""
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+    """Return *text* in one line, with escapes for characters that cannot be printed."""
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
 
 
 def printable_lines(text: str) -> str:
-    """Do the same, but keep line breaks."""
+    """Return *text* with such escapes; line breaks stay."""
     return "\n".join(printable(line) for line in text.replace("\t", "    ").split("\n"))
 
 
 def as_json(value: str | float | tuple[str, ...]) -> str:
-    """Return *value* as JSON of printable characters only."""
+    """Return *value* as JSON that has printable characters only."""
     return printable(msgspec.json.encode(value).decode())
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     return character.encode("unicode_escape", "backslashreplace").decode()
-
-
-def _answers(number: int) -> str:
-    return f"{number:,} answer" if number == 1 else f"{number:,} answers"
 
 
 def _database_fact(found: Verification) -> FactLine:

@@ -1,24 +1,24 @@
-"""Tables for any width: columns that find no room go on below, beside the same names."""
+"""Tables for any width: columns that do not fit follow below, beside the same names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.segment import Segment
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from .console_text import safe_text
+
 _HEADING_MOST = 24  # a longer one is broken over lines
 _NAME_LEAST = 12
-# For terminals that cannot show them; one character for one, so that no column moves.
-_ASCII = str.maketrans("–±─│├└┬", "-~-||`+")
+_TEXT_MOST = 40  # columns of a longer text, which is broken over lines
 
 
 class TableCell(msgspec.Struct, frozen=True):
-    """One value, and under it what it is believed by, such as an interval."""
+    """A value, and on a second line what belongs to it, such as its interval."""
 
     text: str
     below: str = ""
@@ -33,26 +33,36 @@ class TableRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Columns:
-    """A table whose numbers are never cut or broken, and whose names are broken at worst."""
+    """A table whose numbers are never cut or broken; names and texts may be broken over lines.
 
-    def __init__(self, corner: str, headings: Sequence[str], rows: Sequence[TableRow]) -> None:
-        self._corner = corner
-        self._headings = headings
+    *texts* are the numbers of the columns that hold text: it stands to the left.
+    """
+
+    def __init__(
+        self,
+        corner: str,
+        headings: Sequence[str],
+        rows: Sequence[TableRow],
+        *,
+        texts: Collection[int] = (),
+    ) -> None:
+        self._corner = safe_text(corner)
+        self._headings = [safe_text(heading) for heading in headings]
         self._rows = rows
-        self._widths = [
-            max(
-                [
-                    min(cell_len(heading), _HEADING_MOST),
-                    *(cell_len(text) for row in rows for text in _lines(row.cells[number])),
-                ]
-            )
-            for number, heading in enumerate(headings)
-        ]
+        self._texts = texts
+        self._widths = [self._width(number) for number in range(len(headings))]
+
+    def _width(self, number: int) -> int:
+        heading = min(cell_len(self._headings[number]), _HEADING_MOST)
+        cells = (row.cells[number] for row in self._rows)
+        widest = max((cell_len(line) for c in cells for line in (c.text, c.below)), default=0)
+        return max(heading, min(widest, _TEXT_MOST) if number in self._texts else widest)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield as few tables as the width allows, with all names beside each."""
         width = options.max_width
-        longest = max(cell_len(name) for name in (self._corner, *(r.name for r in self._rows)))
+        names = (self._corner, *(safe_text(row.name) for row in self._rows))
+        longest = max(cell_len(name) for name in names)
         gap = 2 if longest + sum(self._widths) + 2 * len(self._widths) <= width else 1
         if longest + sum(self._widths) + gap * len(self._widths) > width:
             longest = min(longest, max(_NAME_LEAST, width * 2 // 5))
@@ -76,39 +86,28 @@ class Columns:
         table = Table.grid(padding=(0, gap, 0, 0))
         table.add_column(width=name_width, overflow="fold")
         for number in block:
-            table.add_column(width=self._widths[number], justify="right", overflow="fold")
+            table.add_column(
+                width=self._widths[number],
+                justify="left" if number in self._texts else "right",
+                overflow="fold",
+            )
         headings = (self._corner, *(self._headings[number] for number in block))
         table.add_row(*(Text(heading, "dim") for heading in headings))
         for row in self._rows:
             cells = (row.cells[number] for number in block)
-            table.add_row(Text(row.name, row.style), *(_text(cell, row.style) for cell in cells))
+            name = Text(safe_text(row.name), row.style)
+            table.add_row(name, *(_text(cell, row.style) for cell in cells))
         return table
-
-
-class Shown:
-    """A view as the console can show it: with its characters, and without moving the cursor."""
-
-    def __init__(self, view: RenderableType) -> None:
-        self._view = view
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Replace characters one for one; a name from a file may hold any."""
-        for segment in console.render(self._view, options):
-            if segment.control:
-                yield segment
-                continue
-            text = segment.text.translate(_ASCII) if options.ascii_only else segment.text
-            text = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-            if options.ascii_only:
-                text = text.encode("ascii", "replace").decode()
-            yield Segment(text, segment.style)
-
-
-def _lines(cell: TableCell) -> tuple[str, str]:
-    return cell.text, cell.below
 
 
 def _text(cell: TableCell, style: str) -> Text:
     if not cell.below:
         return Text(cell.text, style)
     return Text.assemble((cell.text, style), "\n", (cell.below, "dim"))
+
+
+def plain_table(title: str) -> Table:
+    """Return an empty table with a bold title and no lines."""
+    return Table(
+        title=Text(title), title_justify="left", title_style="bold", box=None, padding=(0, 1)
+    )

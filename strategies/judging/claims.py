@@ -64,7 +64,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 def read_clause(codes: str) -> list[Statement]:
     """Return what a clause claims about its speaker, in the order of the names.
 
-    *codes* begin with the code of START and end with the code of END.
+    *codes* are the coded words of the clause, between the codes of START and END.
     """
     if not _SPEAKER.search(codes):
         return []

@@ -77,6 +77,7 @@ class Rewrite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One of the five mutators."""
 
     version: ClassVar[str] = VERSION
+    named_by: ClassVar[tuple[str, ...]] = ("name",)  # fields that the strategy's name sets
 
     name: MutatorName
 

@@ -6,13 +6,6 @@ from itertools import count
 import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
-from fakes import (
-    FunctionProvider,
-    GatedProvider,
-    ScriptedProvider,
-    make_request,
-    make_response,
-)
 from msgspec.structs import replace
 
 from hydrometer.cache.cached import AnsweredCall, Cached, Source
@@ -25,6 +18,13 @@ from hydrometer.providers.base import Provider
 from hydrometer.providers.errors import ServiceFailed
 from hydrometer.providers.tokens import estimate_usage
 from hydrometer.providers.types import FinishReason, Request, Response
+from hydrometer.testing import (
+    FunctionProvider,
+    GatedProvider,
+    ScriptedProvider,
+    make_request,
+    make_response,
+)
 
 _REQUEST = make_request()
 _KEYED = with_key(_REQUEST)

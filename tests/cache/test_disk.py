@@ -9,12 +9,12 @@ import anyio
 import diskcache
 import pytest
 from anyio import to_thread, wait_all_tasks_blocked
-from fakes import FunctionProvider, make_request, make_response
 
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.disk import DiskStore, _Database, open_store
 from hydrometer.cache.errors import CacheUnreadable, CacheUnwritable
 from hydrometer.cache.keys import KEY_VERSION, with_key
+from hydrometer.testing import FunctionProvider, make_request, make_response
 
 
 async def test_what_is_added_is_there_at_once_and_after_opening_again(tmp_path: Path) -> None:

@@ -11,16 +11,16 @@ import anyio
 import diskcache
 import pytest
 from diskcache.core import MODE_PICKLE
-from fakes import ScriptedProvider, make_request, make_response
 
 from hydrometer.cache.cached import Cached
 from hydrometer.cache.disk import DiskStore, open_store
 from hydrometer.cache.errors import CacheMiss, ForeignValue
-from hydrometer.cache.explain import explain_key
+from hydrometer.cache.inspection.explain import explain_key
+from hydrometer.cache.inspection.verify import Damage, verify_cache
 from hydrometer.cache.keys import with_key
 from hydrometer.cache.reader import open_reader
 from hydrometer.cache.replay_only import ReplayOnly
-from hydrometer.cache.verify import Damage, verify_cache
+from hydrometer.testing import ScriptedProvider, make_request, make_response
 
 _KEYED = with_key(make_request())
 _PICKLE = "foreign, not loaded: its value is a pickle"

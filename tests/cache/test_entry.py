@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from fakes import make_request, make_response
 
 from hydrometer.cache.entry import (
     Entry,
@@ -13,6 +12,7 @@ from hydrometer.cache.entry import (
 )
 from hydrometer.cache.errors import EntryDamaged
 from hydrometer.cache.keys import KEY_VERSION, request_key
+from hydrometer.testing import make_request, make_response
 
 _REQUEST = make_request("你是谁?")
 _RESPONSE = make_response("我是通义千问 🙂")

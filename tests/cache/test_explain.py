@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
-from fakes import make_request, make_response
 from stored import cut, entry_of, filed, flip, key_of, make_cache, snapshot, sql, text_of
 
 from hydrometer.cache.entry import Entry
 from hydrometer.cache.errors import CacheUnreadable, KeyAmbiguous, KeyInvalid, KeyUnknown
-from hydrometer.cache.explain import Explanation, explain_key, parse_prefix
+from hydrometer.cache.inspection.explain import Explanation, explain_key, parse_prefix
 from hydrometer.cache.keys import KEY_VERSION
+from hydrometer.testing import make_request, make_response
 
 _ENTRY = Entry(
     key_version=KEY_VERSION,

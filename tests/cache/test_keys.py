@@ -5,10 +5,10 @@ import unicodedata
 
 import msgspec
 import pytest
-from fakes import make_request
 
 from hydrometer.cache.keys import KeyedRequest, canonical, request_key, with_key
 from hydrometer.providers.types import Message, Request, Sampling
+from hydrometer.testing import make_request
 
 
 def test_a_key_stays_what_it_is() -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from diskcache.core import DBNAME
-from fakes import make_request, make_response
 from stored import cut, entry_of, key_of, make_cache, snapshot, sql, text_of
 
 from hydrometer.cache.disk import open_store
@@ -28,6 +27,7 @@ from hydrometer.cache.reader import open_reader
 from hydrometer.cache.replay_only import ReplayOnly
 from hydrometer.cache.sql import ALL, DATABASE
 from hydrometer.cache.store import StoreInfo
+from hydrometer.testing import make_request, make_response
 
 _LOOK = """
 import sys

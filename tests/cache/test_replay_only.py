@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from fakes import make_request, make_response
 
 from hydrometer.cache.cached import AnsweredCall
 from hydrometer.cache.entry import encode_entry
 from hydrometer.cache.errors import CacheMiss, EntryDamaged
+from hydrometer.cache.inspection.miss_report import find_nearest
 from hydrometer.cache.keys import request_key, with_key
-from hydrometer.cache.miss_report import find_nearest
 from hydrometer.cache.replay_only import ReplayOnly
 from hydrometer.cache.store import MemoryStore
 from hydrometer.providers.types import Message, Request, Sampling
+from hydrometer.testing import make_request, make_response
 
 
 async def _stored(*requests: Request) -> MemoryStore:

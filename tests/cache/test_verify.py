@@ -9,7 +9,6 @@ from pathlib import Path
 import anyio
 import msgspec
 import pytest
-from fakes import make_request, make_response
 from stored import (
     Value,
     cut,
@@ -27,8 +26,9 @@ from stored import (
 from hydrometer.cache.disk import open_store
 from hydrometer.cache.entry import Entry
 from hydrometer.cache.errors import CacheUnreadable
+from hydrometer.cache.inspection.verify import Damage, OtherVersion, Verification, verify_cache
 from hydrometer.cache.keys import KEY_VERSION
-from hydrometer.cache.verify import Damage, OtherVersion, Verification, verify_cache
+from hydrometer.testing import make_request, make_response
 
 _ADD = "INSERT INTO Cache (key, raw, mode, filename, expire_time, value) VALUES (?, ?, ?, ?, ?, ?)"
 

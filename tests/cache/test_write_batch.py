@@ -139,3 +139,25 @@ async def test_the_row_of_a_cancelled_follower_is_written_all_the_same() -> None
 
     assert follower.cancelled_caught
     assert table.rows == {"earlier": b"0", "led": b"1", "followed": b"2"}
+
+
+async def test_a_write_that_breaks_is_an_error_for_every_row_of_its_batch() -> None:
+    def break_down(rows: Rows) -> Outcomes:
+        raise ZeroDivisionError("a bug in the write")
+
+    writer = BatchWriter(break_down)
+    raised: list[BaseException] = []
+
+    async def add(key: str) -> None:
+        try:
+            await writer.add(key, b"value")
+        except (ZeroDivisionError, RuntimeError) as error:
+            raised.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for key in ("one", "two", "three"):
+            tasks.start_soon(add, key)
+
+    assert len(raised) == 3
+    roots = [error.__cause__ or error for error in raised]
+    assert all(isinstance(root, ZeroDivisionError) for root in roots)

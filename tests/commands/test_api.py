@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import logging
+import os
+import signal
+import sys
 import threading
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -11,9 +17,13 @@ from typing import ClassVar
 import anyio
 import msgspec
 import pytest
+import structlog
 from processes import invoke
 
 import hydrometer
+from hydrometer.engine.records.events import Event
+from hydrometer.scoring.identity_scores import IdentityScore
+from hydrometer.scoring.similarity_scores import SimilarityScore
 from hydrometer.strategies.base import Choice
 from hydrometer.strategies.search.tree import Tree
 
@@ -47,6 +57,13 @@ def config(tmp_path: Path) -> hydrometer.Config:
     return hydrometer.load_config(tmp_path / "c.toml")
 
 
+def identity(scores: Sequence[hydrometer.Score]) -> list[IdentityScore]:
+    """Return *scores*, all of which are of identity."""
+    found = [score for score in scores if isinstance(score, IdentityScore)]
+    assert len(found) == len(scores)
+    return found
+
+
 def test_all_names_are_there_and_sorted() -> None:
     assert hydrometer.__all__ == sorted(hydrometer.__all__)
     assert all(hasattr(hydrometer, name) for name in hydrometer.__all__)
@@ -64,13 +81,13 @@ async def test_a_run_its_scores_its_replay_and_another_judge(
     replayed = await hydrometer.replay(tmp_path / "run")
     both = await hydrometer.rescore(tmp_path / "run", "judge", config)
 
-    assert [(s.judge, s.metric) for s in scores] == [("lexical", "strict"), ("lexical", "hard")]
-    assert isinstance(scores[0], hydrometer.IdentityScore)
-    assert tally.probes == scores[0].judged == 30
+    own, all_judges = identity(scores), identity(both)
+    assert [(s.judge, s.metric) for s in own] == [("lexical", "strict"), ("lexical", "hard")]
+    assert tally.units == own[0].judged == 30
     assert replayed.complete
     assert replayed.difference == ""
     assert both[: len(scores)] == scores == hydrometer.score(tmp_path / "run")[: len(scores)]
-    assert [s.metric for s in both if s.judge == "judge"] == ["loose", "strict", "hard"]
+    assert [s.metric for s in all_judges if s.judge == "judge"] == ["loose", "strict", "hard"]
 
 
 def test_the_command_line_gives_the_same_events(config: hydrometer.Config, tmp_path: Path) -> None:
@@ -105,9 +122,9 @@ async def test_a_cancelled_run_goes_on_where_it_was(
     whole = await hydrometer.run(plan, config, tmp_path / "whole", cache=tmp_path / "other")
 
     class Enough(hydrometer.Tally):
-        def write(self, events: tuple[object, ...]) -> None:
-            super().write(events)  # type: ignore[arg-type]  # a test's shortcut
-            if self.probes >= 10:
+        def write(self, events: Sequence[Event]) -> None:
+            super().write(events)
+            if self.units >= 10:
                 scope.cancel()
 
     with anyio.CancelScope() as scope:
@@ -115,7 +132,7 @@ async def test_a_cancelled_run_goes_on_where_it_was(
     resumed = await hydrometer.run(plan, config, out, cache=cache, start="resume")
 
     assert scope.cancelled_caught
-    assert resumed == tuple(msgspec.structs.replace(score, run="run") for score in whole)
+    assert resumed == tuple(msgspec.structs.replace(s, run="run") for s in identity(whole))
     events = (out / "events.jsonl").read_bytes()
     assert events == (tmp_path / "whole" / "events.jsonl").read_bytes()
 
@@ -136,6 +153,60 @@ def test_a_run_works_in_any_thread(config: hydrometer.Config, tmp_path: Path) ->
     thread.join()
 
     assert found == [2]
+
+
+def process_state() -> tuple[object, ...]:
+    """Return what a library call must leave alone in its process."""
+    root = logging.getLogger()
+    return (
+        gc.get_threshold(),
+        gc.get_freeze_count(),
+        gc.isenabled(),
+        tuple(signal.getsignal(number) for number in signal.valid_signals()),
+        (root.level, tuple(root.handlers), logging.root.manager.disable),
+        structlog.is_configured(),
+        (sys.stdout, sys.stderr, sys.excepthook, sys.unraisablehook),
+        dict(os.environ),
+        Path.cwd(),
+    )
+
+
+async def test_two_runs_at_once_change_nothing_of_their_process(
+    config: hydrometer.Config, tmp_path: Path
+) -> None:
+    plan = hydrometer.build_plan(config)
+    seen: list[tuple[object, ...]] = []
+    going = set[str]()
+    overlapped = False
+
+    class Looking(hydrometer.Tally):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self._name = name
+
+        def write(self, events: Sequence[Event]) -> None:
+            nonlocal overlapped
+            super().write(events)
+            going.add(self._name)
+            overlapped = overlapped or len(going) == 2
+            seen.append(process_state())
+
+    async def run(name: str) -> None:
+        out = tmp_path / name
+        await hydrometer.run(
+            plan, config, out, cache=tmp_path / f"cache-{name}", tally=Looking(name)
+        )
+        seen.append(process_state())
+        going.discard(name)
+
+    before = process_state()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, "one")
+        tasks.start_soon(run, "two")
+
+    assert overlapped
+    assert process_state() == before
+    assert all(state == before for state in seen)
 
 
 class First(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,11 +257,12 @@ async def test_two_models_can_be_compared(tmp_path: Path) -> None:
     )
     (tmp_path / "c.toml").write_text(models + rse)
     config = hydrometer.load_config(tmp_path / "c.toml")
-    (plan,) = hydrometer.build_comparisons(config)
+    (named,) = hydrometer.build_plans(config, kind="rse")
 
-    scores = await hydrometer.run(plan, config, tmp_path / "run", cache=tmp_path / "cache")
+    scores = await hydrometer.run(named.plan, config, tmp_path / "run", cache=tmp_path / "cache")
 
-    overall = [s for s in scores if isinstance(s, hydrometer.SimilarityScore)]
+    assert named.name == "sibling"
+    overall = [s for s in scores if isinstance(s, SimilarityScore)]
     assert {score.metric for score in overall} >= {"overall", "chars"}
     assert (await hydrometer.replay(tmp_path / "run")).difference == ""
 
@@ -247,7 +319,9 @@ async def test_an_imported_run_has_a_plan_that_cannot_be_run(
     assert invoke("import", tmp_path / "t.jsonl", "--out", tmp_path / "old", "-q").returncode == 0
     plan = hydrometer.read_run(tmp_path / "old").plan
 
-    with pytest.raises(hydrometer.InputInvalid, match="an imported run, which makes no call"):
+    with pytest.raises(
+        hydrometer.InputInvalid, match="was imported, and no call was made: it has nothing to run"
+    ):
         await hydrometer.run(plan, config, tmp_path / "run", cache=tmp_path / "cache")
 
     assert not (tmp_path / "run").exists()

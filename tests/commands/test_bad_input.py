@@ -143,7 +143,7 @@ def test_a_key_reaches_the_endpoint_and_no_file(tmp_path: Path) -> None:
         ("q.csv", "questions", b"", "q.csv holds no question"),
         ("q.csv", "questions", b"text\n", "q.csv holds no question"),
         ("q.csv", "questions", b"text\n\xff\xfe\n", "q.csv is not UTF-8 text (byte 5)"),
-        ("q.csv", "questions", b"text\nWho?\nWho?\n", "q.csv: question 'Who?' is there twice"),
+        ("q.csv", "questions", b"text\nWho?\nWho?\n", "q.csv: question 'Who?' occurs twice"),
         ("q.csv", "questions", b"words\nWho?\n", "q.csv:2: needs one of text, question, query"),
         ("q.jsonl", "questions", b'{"text": "a"}\n{"te', "q.jsonl:2: not JSON"),
         ("q.jsonl", "questions", b'{"text": " "}\n', "q.jsonl:1: the question is empty"),
@@ -222,7 +222,8 @@ def test_resuming_over_a_changed_event_changes_nothing(tmp_path: Path) -> None:
 
     said = one_line(ice(tmp_path, config, "--resume"))
 
-    assert "is not what this plan and cache give, and was left as it is: event" in said
+    assert "events.jsonl does not match a replay of this plan and cache; the file was not " in said
+    assert "changed: event " in said
     assert events.read_bytes() == before
 
 
@@ -230,7 +231,9 @@ def limit_files(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path: Path) -> None:
+# As the cache is opened, and in the middle of the run: SQLite takes the limit for a broken disk.
+@pytest.mark.parametrize("size", [120_000, 300_000])
+def test_a_file_that_cannot_grow_stops_the_run_and_loses_nothing(tmp_path: Path, size: int) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()
     assert ice(whole, offline(whole, probes=200)).returncode == 0
@@ -249,7 +252,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path: Path) -> None:
         command(*args),
         cwd=tmp_path,
         env=environment(),
-        preexec_fn=lambda: limit_files(120_000),
+        preexec_fn=lambda: limit_files(size),
         capture_output=True,
         text=True,
         check=False,
@@ -257,7 +260,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path: Path) -> None:
     resumed = ice(tmp_path, config, "--resume")
 
     assert done.returncode == 3, done.stderr
-    assert "full" in done.stderr.splitlines()[0]
+    assert f"answers cannot be stored in {tmp_path / 'cache'}: " in done.stderr.splitlines()[0]
     assert "--resume" in done.stderr.splitlines()[1]
     assert resumed.returncode == 0, resumed.stderr
     events = [folder / "run" / "events.jsonl" for folder in (whole, tmp_path)]
@@ -336,3 +339,39 @@ def test_two_models_that_would_share_answers_need_a_revision(tmp_path: Path) -> 
 
     assert "are both http:sim-target at different addresses" in said
     assert "give one of them a revision" in said
+
+
+RSE = """
+[models.origin]
+provider = "simulated"
+model = "sim-writer"
+[models.judge]
+provider = "simulated"
+model = "sim-judge"
+[rse]
+targets = ["target"]
+reference = "origin"
+judge = "judge"
+prompts = [{ name = "general", limit = 1 }]
+"""
+
+
+@pytest.mark.parametrize("verb", ["plan", "measure"])
+@pytest.mark.parametrize("kind", ["ice", "rse"])
+@pytest.mark.parametrize(
+    ("provider", "hint"),
+    [("htpp", "did you mean http?"), ("parrot", "known: http, openai, simulated")],
+)
+def test_an_unknown_provider_is_named_with_a_hint_for_every_measurement(
+    tmp_path: Path, kind: str, verb: str, provider: str, hint: str
+) -> None:
+    text = OFFLINE.format(probes=30)
+    if kind == "rse":
+        text = text.partition("[ice]")[0] + RSE
+    config = write(tmp_path, text.replace('"simulated"', f'"{provider}"', 1))
+    words = ("plan",) if verb == "plan" else (kind, "--out", str(tmp_path / "run"))
+
+    said = one_line(invoke(*words, config, "--cache", tmp_path / "cache", "-q"))
+
+    assert said == (f"hydrometer: models.target.provider: unknown provider {provider}; {hint}")
+    assert [path.name for path in tmp_path.iterdir()] == ["audit.toml"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 from textwrap import dedent
@@ -14,19 +16,20 @@ from typing import Any, ClassVar
 
 import msgspec
 import pytest
-from fakes import make_request
 from processes import invoke
 
 import hydrometer
-from hydrometer.providers.base import AdapterReply
-from hydrometer.providers.errors import RequestRejected
-from hydrometer.providers.quota import Quota
+from hydrometer.providers.base import AdapterReply, OpenAdapter
+from hydrometer.providers.errors import RateLimited, RequestRejected, ServiceFailed
+from hydrometer.providers.quota import Allowance, Quota
 from hydrometer.providers.settings import ModelSettings
 from hydrometer.providers.simulation.planting import Planting
 from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Request, Response
+from hydrometer.scoring.identity_scores import IdentityScore
 from hydrometer.strategies.base import Choice
 from hydrometer.strategies.search.tree import Tree
+from hydrometer.testing import make_request
 
 CONFIG = """
 [models.target]
@@ -116,7 +119,8 @@ def test_a_selector_that_gains_nan_is_named_and_the_run_is_not_spoilt(
     replayed = invoke("replay", tmp_path / "run")
 
     said = (
-        "the selector odd of odd-package is broken: reward returned nan, which is no finite number"
+        "the selector odd of odd-package is broken: "
+        "reward returned nan, which is not a finite number"
     )
     assert (done.returncode, done.stderr) == (2, f"hydrometer: {said}\n")
     assert (found["state"], found["cause"], found["reason"]) == ("stopped", "plug-in", said)
@@ -273,6 +277,11 @@ def opener(
     return hydrometer.Plugins(providers={"odd": open_odd})
 
 
+def opening_of(plugins: hydrometer.Plugins) -> OpenAdapter:
+    """Return what opens an adapter of the provider "odd"."""
+    return plugins.kinds.find("odd", "models.m").open
+
+
 def raising(error: BaseException) -> Callable[..., object]:
     def fail(*_: object) -> object:
         raise error
@@ -349,7 +358,7 @@ async def test_closing_neither_hides_nor_swallows_what_went_wrong_inside() -> No
     settings = ModelSettings(provider="odd", model="m")
     for plugins in (swallowing, opener(closing=raising(ValueError("in its wake")))):
         with pytest.raises(LookupError, match="inside"):
-            async with plugins.providers["odd"](settings, slots=1, api_key="", headers={}):
+            async with opening_of(plugins)(settings, slots=1, api_key="", headers={}):
                 raise LookupError("inside")
 
 
@@ -360,7 +369,7 @@ async def test_a_key_that_a_provider_repeats_is_not_told() -> None:
     said = ValueError("key-0123456789 and header-0123456789 of audit are refused")
 
     with pytest.raises(hydrometer.PluginBroken) as raised:
-        async with opener(opening=raising(said)).providers["odd"](
+        async with opening_of(opener(opening=raising(said)))(
             settings,
             slots=1,
             api_key="key-0123456789",
@@ -383,14 +392,100 @@ async def test_a_quota_that_a_provider_reports_is_passed_on_or_at_fault() -> Non
         ) -> AsyncIterator[Any]:
             yield adapter
 
-        found = hydrometer.Plugins(providers={"odd": open_odd}).providers["odd"]
+        found = opening_of(hydrometer.Plugins(providers={"odd": open_odd}))
         async with found(settings, slots=1, api_key="", headers={}) as opened:
             return (await opened.send(make_request())).quota
 
     assert await ask(OddAdapter(quota=Quota())) == Quota()
     assert await ask(OddAdapter()) is None
-    with pytest.raises(hydrometer.PluginBroken, match="send returned 'none left', not a Quota"):
-        await ask(OddAdapter(quota="none left"))
+    for quota, said in (
+        ("none left", "send returned 'none left', not a Quota"),
+        (Quota(requests="many"), "Expected `object`, got `str`"),  # type: ignore[arg-type]
+        (Quota(requests=Allowance(remaining="x")), "Expected `int \\| null`, got `str`"),  # type: ignore[arg-type]
+        (Quota(tokens=Allowance(reset_s=math.nan)), "send returned Quota"),
+        (Quota(tokens=Allowance(reset_s=-1.0)), "a Quota in which reset_s is -1.0"),
+        (Quota(tokens=Allowance(limit=0)), "a Quota in which limit is 0"),
+    ):
+        with pytest.raises(hydrometer.PluginBroken, match=said):
+            await ask(OddAdapter(quota=quota))
+
+
+@pytest.mark.parametrize("wait_s", ["soon", math.nan, math.inf, -5, True])
+@pytest.mark.parametrize("kind", [RateLimited, partial(ServiceFailed, status=500)])
+async def test_a_wait_that_a_provider_asks_for_is_a_finite_number(
+    tmp_path: Path, kind: Callable[..., Exception], wait_s: Any
+) -> None:
+    with pytest.raises(hydrometer.PluginBroken) as raised:
+        await measure(tmp_path, opener(raising(kind("m", retry_after_s=wait_s))))
+
+    name = type(kind("m")).__name__
+    assert str(raised.value) == (
+        f"the provider odd is broken: send raised {name} with retry_after_s {wait_s!r}, which is "
+        "neither None nor a finite number of at least 0"
+    )
+
+
+async def test_the_quota_of_a_rate_limit_is_checked_too() -> None:
+    error = RateLimited("m", quota="none left")  # type: ignore[arg-type]
+    settings = ModelSettings(provider="odd", model="m")
+
+    async with opening_of(opener(raising(error)))(
+        settings, slots=1, api_key="", headers={}
+    ) as opened:
+        with pytest.raises(hydrometer.PluginBroken, match="RateLimited with 'none left', not a Qu"):
+            await opened.send(make_request())
+
+
+async def test_a_provider_that_is_no_function_is_named(tmp_path: Path) -> None:
+    plugins = hydrometer.Plugins(providers={"odd": 5})  # type: ignore[dict-item]
+
+    with pytest.raises(hydrometer.PluginBroken) as raised:
+        await measure(tmp_path, plugins)
+
+    assert str(raised.value) == (
+        "the provider odd is broken: it is 5, no function that opens a provider"
+    )
+
+
+async def test_a_provider_changes_only_its_own_copy_of_the_options() -> None:
+    seen: list[object] = []
+
+    @asynccontextmanager
+    async def open_odd(
+        settings: ModelSettings, *, slots: int, api_key: str, headers: Mapping[str, str]
+    ) -> AsyncIterator[Any]:
+        settings.options["words"]["more"] = 1  # type: ignore[index]
+        seen.append(settings.options)
+        yield OddAdapter()
+
+    settings = ModelSettings(provider="odd", model="m", options={"words": {}})
+    found = opening_of(hydrometer.Plugins(providers={"odd": open_odd}))
+    for _ in range(2):
+        async with found(settings, slots=1, api_key="", headers={}):
+            pass
+
+    assert seen == [{"words": {"more": 1}}] * 2
+    assert settings.options == {"words": {}}
+
+
+@pytest.mark.parametrize(
+    ("name", "plugins"),
+    [
+        ("selectors: ucb", hydrometer.Plugins(selectors={"ucb": int})),
+        ("judges: lexical", hydrometer.Plugins(judges={"lexical": int})),
+        ("mutators: expand", hydrometer.Plugins(mutators={"expand": int})),
+        ("providers: simulated", hydrometer.Plugins(providers={"simulated": opening_of})),  # type: ignore[dict-item]
+    ],
+)
+async def test_a_plug_in_under_a_built_in_name_is_refused(
+    tmp_path: Path, name: str, plugins: hydrometer.Plugins
+) -> None:
+    config = hydrometer.load_config(write(tmp_path))
+
+    with pytest.raises(hydrometer.InputInvalid) as raised:
+        hydrometer.build_plans(config, plugins=plugins)
+
+    assert str(raised.value) == f"{name} is built in; choose another name"
 
 
 async def test_a_provider_must_send_and_return_an_adapter_reply() -> None:
@@ -408,7 +503,7 @@ async def test_a_provider_must_send_and_return_an_adapter_reply() -> None:
     ) -> AsyncIterator[Any]:
         yield Bare() if settings.model == "bare" else Old()
 
-    found = hydrometer.Plugins(providers={"odd": open_odd}).providers["odd"]
+    found = opening_of(hydrometer.Plugins(providers={"odd": open_odd}))
     for model, said in (("bare", "send returned Response"), ("old", "send raised AttributeError")):
         settings = ModelSettings(provider="odd", model=model)
         async with found(settings, slots=1, api_key="", headers={}) as opened:
@@ -426,7 +521,7 @@ async def test_an_error_that_a_provider_may_raise_is_a_failed_call(tmp_path: Pat
 
     scores = await measure(tmp_path, opener(rejects))
 
-    assert isinstance(scores[0], hydrometer.IdentityScore)
+    assert isinstance(scores[0], IdentityScore)
     assert (scores[0].failed, scores[0].judged) == (1, 29)
 
 
@@ -456,4 +551,4 @@ async def test_what_was_recorded_before_a_strategy_broke_replays(tmp_path: Path)
 
     probes = [event for event in hydrometer.read_run(run).events() if hasattr(event, "judgement")]
     assert len(probes) == 5
-    assert all(isinstance(score, hydrometer.IdentityScore) for score in hydrometer.score(run))
+    assert all(isinstance(score, IdentityScore) for score in hydrometer.score(run))

@@ -147,8 +147,8 @@ def test_a_budget_in_money_wants_a_price_for_every_model_it_counts(tmp_path: Pat
 
     assert code == 2
     assert said == (
-        "hydrometer: run.budget.cost_usd cannot be held without models.helper.price and "
-        "models.target.price (a free model has price = { input_per_mtok = 0, "
+        "hydrometer: run.budget.cost_usd cannot be enforced: models.helper.price and "
+        "models.target.price are not set (a free model has price = { input_per_mtok = 0, "
         "output_per_mtok = 0 })\n"
     )
     assert not (tmp_path / "run").exists()
@@ -176,4 +176,4 @@ def test_the_budget_of_a_model_in_money_wants_its_price(tmp_path: Path) -> None:
     code, said = ice(tmp_path, config)
 
     assert code == 2
-    assert "models.judge.budget.cost_usd cannot be enforced" in said
+    assert "models.judge.budget.cost_usd cannot be enforced: models.judge.price is not set" in said

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Iterable
 from io import StringIO
 from pathlib import Path
 
 import msgspec
 import pytest
-from fakes import make_response
 from processes import hydrometer, invoke
 from rich.console import Console, RenderableType
 from stored import cut, flip, key_of, make_cache, snapshot, sql, text_of
 
 from hydrometer.cache.entry import Entry, encode_entry
-from hydrometer.cache.explain import Explanation, explain_key
+from hydrometer.cache.inspection.explain import Explanation, explain_key
+from hydrometer.cache.inspection.verify import Damage, OtherVersion, Verification, verify_cache
 from hydrometer.cache.keys import KEY_VERSION, request_key
-from hydrometer.cache.verify import Damage, OtherVersion, Verification, verify_cache
 from hydrometer.providers.types import Message, Request, Response, Sampling, Usage
 from hydrometer.report.terminal.cache_text import (
     explanation_lines,
@@ -25,7 +25,8 @@ from hydrometer.report.terminal.cache_text import (
     printable_lines,
     verification_lines,
 )
-from hydrometer.report.terminal.views import explanation_view, verification_view
+from hydrometer.report.terminal.cache_view import explanation_view, verification_view
+from hydrometer.testing import make_response
 
 ASKED = Request(
     identity="http:qwen2.5-7b-instruct@2024-09",
@@ -134,16 +135,14 @@ def test_a_database_cut_in_the_middle_exits_with_1(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "cause"),
     [
-        (None, "there is none"),
         (b"", "cache.db is empty"),
         (b"a letter " * 999, "file is not a database"),
     ],
 )
-def test_where_there_is_no_cache_the_exit_is_2(
-    tmp_path: Path, command: tuple[str, ...], content: bytes | None, cause: str
+def test_where_no_cache_can_be_read_the_exit_is_2(
+    tmp_path: Path, command: tuple[str, ...], content: bytes, cause: str
 ) -> None:
-    if content is not None:
-        (tmp_path / "cache.db").write_bytes(content)
+    (tmp_path / "cache.db").write_bytes(content)
 
     done = invoke("cache", *command, "--cache", tmp_path)
 
@@ -151,11 +150,20 @@ def test_where_there_is_no_cache_the_exit_is_2(
     assert done.stderr == f"hydrometer: the cache in {tmp_path} cannot be read: {cause}\n"
 
 
+def test_a_key_cannot_be_looked_up_without_a_cache(tmp_path: Path) -> None:
+    done = invoke("cache", "explain", "0123abcd", "--cache", tmp_path)
+
+    assert done.returncode == 2
+    assert done.stderr.endswith("cannot be read: there is none\n")
+
+
 def test_no_cache_is_a_wrong_input_for_a_real_process_too(tmp_path: Path) -> None:
     done = hydrometer("cache", "verify", cwd=tmp_path, HYDROMETER_CACHE=str(tmp_path / "none"))
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.endswith("cannot be read: there is none\n")
+    assert done.stderr == (
+        f"hydrometer: there is no cache in {tmp_path / 'none'} yet; the first run makes it\n"
+    )
 
 
 def test_a_cache_without_answers_is_nothing_to_check(tmp_path: Path) -> None:
@@ -174,7 +182,9 @@ def test_quiet_says_nothing_of_a_sound_cache_and_verbose_how_long_it_took(tmp_pa
     verbose = invoke("cache", "verify", "-v", "--cache", tmp_path)
 
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
-    assert verbose.stderr.startswith("hydrometer: checked 3 answers in 0.")
+    checked, took = verbose.stderr.splitlines()
+    assert checked == "hydrometer: checked 3 answers"
+    assert re.fullmatch(r"hydrometer: took \d+\.\d\d s", took)
 
 
 def test_explain_shows_an_answer_by_the_first_digits_of_its_key(tmp_path: Path) -> None:

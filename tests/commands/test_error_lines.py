@@ -6,14 +6,14 @@ import pytest
 import typer
 
 from hydrometer.cache.errors import CacheUnwritable, EntryDamaged
-from hydrometer.cli import errors_as_lines
+from hydrometer.command_line.shared_options import Screen, errors_as_lines
 from hydrometer.engine.errors import PluginBroken, RunStopped
+from hydrometer.providers.errors import BudgetReached
 
 
-def code_of(
-    error: Exception, cause: Exception | None = None, *, go_on: str = "and --resume"
-) -> int:
-    with pytest.raises(typer.Exit) as end, errors_as_lines(debug=False, go_on=go_on):
+def code_of(error: Exception, cause: Exception | None = None, *, resumable: bool = True) -> int:
+    screen = Screen(quiet=False, verbose=False, debug=False)
+    with pytest.raises(typer.Exit) as end, errors_as_lines(screen, resumable=resumable):
         raise error from cause
     return end.value.exit_code
 
@@ -44,8 +44,20 @@ def test_what_is_said_to_be_kept_is_true_of_a_cache_that_takes_no_more(
 def test_a_command_without_resume_is_given_again_as_it_was(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert code_of(RunStopped("why", cause="outage"), go_on="") == 3
+    assert code_of(RunStopped("why", cause="outage"), resumable=False) == 3
     assert capsys.readouterr().err.endswith("kept: go on with the same command\n")
+
+
+def test_a_reached_budget_is_to_be_raised_before_the_run_goes_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reached = BudgetReached("run.budget calls = 3 is reached", setting="run.budget.calls")
+
+    assert code_of(RunStopped(str(reached), cause="budget"), reached) == 3
+    assert capsys.readouterr().err.splitlines()[1] == (
+        "hydrometer: everything received is kept: raise run.budget.calls in the config, then go on "
+        "with the same command and --resume"
+    )
 
 
 def test_a_plug_in_at_fault_is_no_bug_of_ours(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import anyio
 import pytest
-from fakes import AdapterOf, FunctionProvider
 from processes import invoke
 
 import hydrometer
-from hydrometer.engine.ice.ice_events import Answer, Probed
+from hydrometer.engine.calls.answers import Answer
+from hydrometer.engine.ice.ice_events import Probed
 from hydrometer.providers.errors import RequestRejected
 from hydrometer.providers.settings import ModelSettings
 from hydrometer.providers.simulation.planting import Planting
 from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Request, Response
+from hydrometer.testing import AdapterOf, FunctionProvider
 
 CONFIG = """
 [run]
@@ -80,7 +81,7 @@ def test_a_call_that_failed_for_good_is_no_gap(tmp_path: Path) -> None:
     replayed = anyio.run(hydrometer.replay, run)
 
     assert replayed.complete
-    assert re.fullmatch(r"\d+ calls of 20 probes are in \S+/cache: the whole run", explain(run))
+    assert re.fullmatch(r"\d+ calls of 20 probes found in \S+/cache: the whole run", explain(run))
 
 
 @pytest.mark.parametrize(("probe", "done"), [(0, 0), (7, 5), (19, 15)])
@@ -97,7 +98,7 @@ def test_a_gap_is_where_a_run_cannot_be_followed_any_further(
     said = explain(run)
 
     assert re.match(
-        rf"\d+ calls were found in \S+/cache; they lead through {done} of 20 probes, to the first "
+        rf"\d+ calls? found in \S+/cache, enough for {done} of 20 probes, up to the first "
         r"that is missing: no stored answer for choosy:sim-target",
         said,
     )

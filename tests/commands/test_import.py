@@ -17,8 +17,9 @@ import pytest
 from processes import invoke
 
 from hydrometer.commands.importing import plan_imports, run_import
-from hydrometer.commands.score import score_run
 from hydrometer.engine.errors import RunConflict
+from hydrometer.engine.measurements import BUILT_IN
+from hydrometer.results.scoring import score_run
 from hydrometer.scoring.identity_scores import IdentityScore
 
 REFERENCE = os.environ.get("HYDROMETER_REFERENCE_DATA", "")
@@ -64,7 +65,7 @@ def counted(run: Path) -> dict[tuple[str, str], tuple[int, int, int]]:
     """Return (positives, judged, failed) by judge and metric."""
     return {
         (score.judge, score.metric): (score.positives, score.judged, score.failed)
-        for score in score_run(run)
+        for score in score_run(run, BUILT_IN)
         if isinstance(score, IdentityScore)
     }
 
@@ -154,7 +155,7 @@ def test_plain_transcripts_are_scored(tmp_path: Path, name: str, text: str) -> N
 
     assert done.returncode == 0, done.stderr
     assert counted(tmp_path / "run") == {("imported", "loose"): (2, 4, 0)}
-    assert {score.target for score in score_run(tmp_path / "run")} == {"phi"}
+    assert {score.target for score in score_run(tmp_path / "run", BUILT_IN)} == {"phi"}
     assert "phi: no --vendor, so claims of its own vendor count like others" in done.stderr
 
 
@@ -183,7 +184,7 @@ def test_an_answer_without_a_verdict_is_unparsed_and_not_negative(tmp_path: Path
     done = invoke("import", write(tmp_path, "phi.jsonl", plain(rows)), "--out", tmp_path / "run")
 
     assert done.returncode == 0, done.stderr
-    (score,) = score_run(tmp_path / "run")
+    (score,) = score_run(tmp_path / "run", BUILT_IN)
     assert isinstance(score, IdentityScore)
     assert (score.positives, score.judged, score.failed, score.unparsed) == (1, 1, 0, 1)
 
@@ -512,7 +513,7 @@ def test_a_run_among_several_is_never_written_over_and_the_others_are_not_begun(
 def test_of_two_imports_into_one_folder_the_first_wins(tmp_path: Path) -> None:
     """Both may have found it free before either wrote."""
     file = write(tmp_path, "a.jsonl")
-    (first,), (second,) = (plan_imports([file], tmp_path / "run") for _ in range(2))
+    (first,), (second,) = (plan_imports([file], tmp_path / "run", BUILT_IN) for _ in range(2))
     run_import(first, lambda _: None)
     before = files_of(tmp_path / "run")
 

@@ -9,11 +9,17 @@ import signal
 import struct
 import subprocess
 import termios
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-from processes import command, environment, simulator, stats, write_config
+from processes import (
+    HANG_S,
+    command,
+    environment,
+    simulator,
+    stats,
+    wait_until,
+    write_config,
+)
 from screen import screen
 
 
@@ -35,13 +41,6 @@ def read_all(end: int) -> str:
         found += piece
 
 
-def wait_until(happened: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < give_up
-        time.sleep(0.01)  # another process, there is nothing to wait on
-
-
 def test_what_is_said_in_a_run_stays_on_the_terminal(tmp_path: Path) -> None:
     ours, theirs = terminal(80)
     with simulator("--latency-ms", "2000") as url:
@@ -52,19 +51,20 @@ def test_what_is_said_in_a_run_stays_on_the_terminal(tmp_path: Path) -> None:
             env=environment(COLUMNS="80", TERM="xterm"),
             stdout=subprocess.DEVNULL,
             stderr=theirs,
+            text=True,
         )
         os.close(theirs)
-        wait_until(lambda: stats(url)["calls"] > 0)
+        wait_until(lambda: stats(url)["calls"] > 0, process)
         process.send_signal(signal.SIGUSR1)
         process.send_signal(signal.SIGINT)
         shown = screen(read_all(ours), columns=80)
-        process.wait(timeout=30)
+        process.wait(timeout=HANG_S)
     os.close(ours)
 
     assert process.returncode == 130
     assert all(len(line) <= 80 for line in shown)
     whole = " ".join(shown)  # what was wrapped, in one piece
-    assert "calls under way (again to drop them)" in whole
+    assert "calls in flight; press Ctrl-C again to drop them" in whole
     for name in ("target", "helper", "judge"):
         assert whole.count(f"hydrometer: {name}: ") == 1
     assert whole.count("breaker closed") == 3

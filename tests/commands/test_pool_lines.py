@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from hydrometer.providers.statistics import EndpointStatistics, PoolStatistics
-from hydrometer.report.terminal.pool_text import short_facts, state_lines
+from hydrometer.report.terminal.live.pool_text import short_facts, state_lines
 
 EAST = EndpointStatistics(
     name="east", sent=40, in_flight=3, waiting=2, failed=5, limit=8, decreases=1, rate=30
@@ -12,8 +12,8 @@ POOLS = {"qwen": PoolStatistics(endpoints=(EAST, WEST), queued=1)}
 
 def test_the_live_line_tells_the_load_and_what_is_not_as_it_should_be() -> None:
     assert short_facts(POOLS) == [
-        *("in flight 3", "39/min", "waiting 3", "qwen/west open", "qwen/west held 4 s"),
-        "slots cut 1 times",
+        *("in flight 3", "39/min", "waiting 3", "qwen/west open", "qwen/west cooldown 4 s"),
+        "slots halved 1 time",
     ]
 
 
@@ -24,9 +24,9 @@ def test_without_pools_there_is_nothing_to_say() -> None:
 
 def test_the_state_has_a_line_for_every_endpoint_and_one_for_the_line_before_them() -> None:
     assert state_lines(POOLS) == [
-        "qwen/east: 3 of 8 under way, 2 waiting, 30 in the last minute, 40 sent, 5 failed, "
-        "1 cuts, breaker closed",
-        "qwen/west: 0 of 8 under way, 0 waiting, 9 in the last minute, 9 sent, 0 failed, "
-        "0 cuts, breaker open, held for 4.0 s",
-        "qwen: 1 waiting for whichever endpoint can send first",
+        "qwen/east: 3 of 8 in flight, 2 waiting, 30 in the last minute, 40 sent, 5 failed, "
+        "slots halved 1 time, breaker closed",
+        "qwen/west: 0 of 8 in flight, 0 waiting, 9 in the last minute, 9 sent, 0 failed, "
+        "slots halved 0 times, breaker open, cooldown 4.0 s",
+        "qwen: 1 waiting for any endpoint",
     ]

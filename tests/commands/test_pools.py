@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
-from processes import command, environment, simulator, wait_for_events, write_config
+from processes import HANG_S, command, environment, simulator, wait_for_events, write_config
 
 ENDPOINTS = """
 [[models.target.endpoints]]
@@ -44,12 +44,12 @@ def served(port: int) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=HANG_S)
         process.stdout.close()
 
 
 def answered(port: int) -> int:
-    with urlopen(f"http://127.0.0.1:{port}/stats", timeout=10) as reply:
+    with urlopen(f"http://127.0.0.1:{port}/stats", timeout=HANG_S) as reply:
         return int(json.load(reply)["answered"])
 
 
@@ -84,7 +84,7 @@ def test_one_of_two_endpoints_dies_and_returns_and_no_call_is_lost(tmp_path: Pat
             doomed.kill()
         wait_for_events(tmp_path / "run", 400, process)
         with served(first):
-            _, said = process.communicate(timeout=100)
+            _, said = process.communicate(timeout=HANG_S)
             after_return = answered(first)
 
     assert process.returncode == 0, said
@@ -101,15 +101,15 @@ def test_one_of_two_endpoints_dies_and_returns_and_no_call_is_lost(tmp_path: Pat
 
 
 def test_sigusr1_says_how_every_pool_stands_and_stops_nothing(tmp_path: Path) -> None:
-    with simulator("--latency-ms", "30") as url:
+    with simulator("--latency-ms", "100") as url:
         config = write_config(tmp_path, url, window=2, probes=60)
         process = start(tmp_path, config)
         wait_for_events(tmp_path / "run", 20, process)
         process.send_signal(signal.SIGUSR1)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=HANG_S)
 
     assert process.returncode == 0, said
     for name in ("target", "helper", "judge"):
         (line,) = (line for line in said.splitlines() if f"hydrometer: {name}: " in line)
         assert "breaker closed" in line
-        assert " under way, " in line
+        assert " in flight, " in line

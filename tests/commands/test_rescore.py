@@ -5,10 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
-import signal
 import subprocess
-import time
 import urllib.request
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,26 +15,29 @@ from typing import Any
 
 import msgspec
 import pytest
-from fakes import AdapterOf, FunctionProvider
-from processes import command, environment, invoke, simulator
+from processes import command, environment, invoke, keys_in, kill_when, simulator
 
-from hydrometer.commands.measure import MeasureJob, run_measure
+from hydrometer.commands.batch import Batch, run_batch
+from hydrometer.commands.listener import SilentListener
 from hydrometer.commands.plugins import Plugins
 from hydrometer.commands.rescore import RescoreJob, plan_rescoring, run_rescoring
-from hydrometer.commands.score import score_run
 from hydrometer.engine.errors import ConfigInvalid, RunStopped
-from hydrometer.engine.records.event_log import Tally
-from hydrometer.engine.records.run_directory import RunDirectory
+from hydrometer.engine.ice.ice_measurement import ICE
+from hydrometer.engine.ice.ice_plan import IcePlan
+from hydrometer.engine.ice.ice_planning import build_ice_plan
+from hydrometer.engine.identity.texts import load_texts
+from hydrometer.engine.measurement import NamedPlan
+from hydrometer.engine.measurements import BUILT_IN
+from hydrometer.engine.records.recorded_run import RecordedRun
 from hydrometer.engine.setup.config import Config, parse_config
-from hydrometer.engine.setup.loading import load_texts
-from hydrometer.engine.setup.plan import IcePlan
-from hydrometer.engine.setup.planning import build_ice_plan
 from hydrometer.providers.errors import AccessDenied, RequestRejected
 from hydrometer.providers.settings import ModelSettings
 from hydrometer.providers.simulation.planting import Planting
 from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Request, Response
 from hydrometer.report.tables.formats import to_json
+from hydrometer.results.scoring import score_run
+from hydrometer.testing import AdapterOf, FunctionProvider
 
 MODELS = """
 [models.target]
@@ -107,7 +109,7 @@ def folder(recorded: Path, tmp_path: Path) -> Path:
 
 def scores(run: Path) -> list[dict[str, Any]]:
     """Return what ``score --format json`` prints."""
-    found: list[dict[str, Any]] = msgspec.json.decode(to_json(score_run(run)))
+    found: list[dict[str, Any]] = msgspec.json.decode(to_json(score_run(run, BUILT_IN)))
     return found
 
 
@@ -210,16 +212,16 @@ def test_a_rescored_run_still_replays(folder: Path) -> None:
 def test_the_runs_own_judge_cannot_judge_it_again(folder: Path) -> None:
     said = one_line(rescore(folder, "judge"))
 
-    assert "judge judged " in said
-    assert said.endswith("run in the first place; another judge needs another name")
+    assert "judge is the name of the judge of " in said
+    assert said.endswith("run itself; give this judge another name")
     assert layers(folder / "run") == []
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("nobody", "known: target, helper, judge, second, lexical, identity"),
-        ("", "known: target, helper, judge, second, lexical, identity"),
+        ("nobody", "known: target, helper, judge, second, lexical"),
+        ("", "known: target, helper, judge, second, lexical"),
         ("jugde", "did you mean judge?"),
         ("lexcal", "did you mean lexical?"),
     ],
@@ -232,7 +234,12 @@ def test_a_judge_that_nobody_knows_is_refused(folder: Path, name: str, said: str
 
 
 def test_a_kind_of_judge_that_asks_a_model_needs_one(folder: Path) -> None:
-    assert "ice.judge_model is missing" in one_line(rescore(folder, "identity"))
+    said = one_line(rescore(folder, "identity"))
+
+    assert said.endswith(
+        "--judge: identity is a kind of judge that asks a model: give the name of that model "
+        "instead, and --config with the file that has it"
+    )
     assert layers(folder / "run") == []
 
 
@@ -260,7 +267,7 @@ def test_what_people_said_is_not_written_over(tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert imported.returncode == 0, imported.stderr
-    assert "labels is the name of what people said" in said
+    assert "labels is the name of the layer with labels by people" in said
     assert (tmp_path / "run" / "layers" / "labels.jsonl").read_bytes() == before
 
 
@@ -272,13 +279,15 @@ def test_a_judge_that_would_share_answers_with_another_is_refused(folder: Path) 
         text = text.replace(
             f'[models.{name}]\nprovider = "simulated"', f"[models.{name}]\n{served}"
         )
-    job = RescoreJob(run=folder / "run", judge="second", config=parse_config(text, "audit.toml"))
+    job = RescoreJob(
+        run=folder / "run", judge="second", config=parse_config(text, "audit.toml", BUILT_IN)
+    )
 
-    plan = RunDirectory(folder / "run").read_plan()
-    assert isinstance(plan, IcePlan)
+    run = RecordedRun[IcePlan](folder / "run", BUILT_IN)
+    assert ICE.rescoring is not None
 
     with pytest.raises(ConfigInvalid, match="at different addresses"):
-        plan_rescoring(job, plan)
+        plan_rescoring(job, run, ICE.rescoring)
 
 
 def test_what_is_no_run_is_refused(folder: Path) -> None:
@@ -303,7 +312,7 @@ def test_another_judge_of_the_same_name_is_refused_and_the_layer_left_as_it_was(
     said = one_line(rescore(folder, "second"))
 
     assert "layers/second.jsonl is the layer of another judge: judge.model.identity is " in said
-    assert said.endswith("move it away, or name this judge otherwise")
+    assert said.endswith("move it away, or give this judge another name")
     assert [name in said for name in ('@second" there', '@third" here')] == [True, True]
     assert layer.read_bytes() == before
 
@@ -361,7 +370,7 @@ def test_a_damaged_layer_is_named_by_its_line(folder: Path) -> None:
     layer = folder / "run" / "layers" / "lexical.jsonl"
     layer.write_bytes(layer.read_bytes()[:-20])
 
-    assert "layers/lexical.jsonl:41: no line of a layer: " in one_line(
+    assert "layers/lexical.jsonl:41: not a line of a layer: " in one_line(
         invoke("score", folder / "run")
     )
 
@@ -528,22 +537,21 @@ def counting_config(folder: Path, more: str = "") -> Config:
     text = MODELS.format(provider="counting", more=more).replace(
         '"sim-judge"\nrev', '"sim-judge-2"\nrev'
     )
-    return parse_config(text, str(folder / "audit.toml"))
+    return parse_config(text, str(folder / "audit.toml"), BUILT_IN)
 
 
 async def measure(folder: Path, counting: Counting) -> None:
     config = counting_config(folder)
-    plan = build_ice_plan(config, "target", load_texts(config, folder), counting.plugins.catalogue)
-    job = MeasureJob(
+    plan = build_ice_plan(config, "target", load_texts("builtin", "builtin", folder))
+    batch = Batch(
         config=config,
-        plan=plan,
-        directory=folder / "run",
+        base=folder / "run",
         cache=folder / "cache",
+        several=False,
         plugins=counting.plugins,
         preflight=False,
-        signals=False,
     )
-    await run_measure(job, Tally(), lambda _: None)
+    await run_batch(batch, (NamedPlan(name="target", plan=plan),), SilentListener())
 
 
 async def read_again(folder: Path, counting: Counting) -> Path:
@@ -552,9 +560,10 @@ async def read_again(folder: Path, counting: Counting) -> Path:
         judge="second",
         config=counting_config(folder),
         plugins=counting.plugins,
-        signals=False,
     )
-    return await run_rescoring(job, Tally(), lambda _: None)
+    await run_rescoring(job, SilentListener())
+    (layer,) = (folder / "run" / "layers").iterdir()
+    return layer
 
 
 def judge_2(request: Request, model: str = "sim-judge") -> Response:
@@ -822,40 +831,57 @@ def kill_while_reading(folder: Path, url: str, *, after: int = 12) -> None:
         command("rescore", folder / "run", "--judge", "second", "--config", config),
         cwd=folder,
         env=environment(),
+        text=True,
     )
-    give_up = time.monotonic() + 30
-    while calls(url) < after and time.monotonic() < give_up:
-        time.sleep(0.01)  # another process, there is nothing to wait on
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill_when(lambda: calls(url) >= after, process)
+
+
+def serve_quickly(folder: Path, slow: str, quick: str) -> None:
+    """Have the models that were served at *slow* be served at *quick*."""
+    config = folder / "audit.toml"
+    config.write_text(config.read_text().replace(slow, quick))
+
+
+def sent_again(run: Path, stored: set[str]) -> list[str]:
+    """Return the keys of answers that were *stored* before, and sent in the last reading of *run*.
+
+    A reading that was killed may have noted calls whose answers were not stored.
+    """
+    (timings,) = (run / "timings").iterdir()
+    rows = [msgspec.json.decode(line) for line in timings.read_bytes().splitlines()]
+    sent = [row["key"] for row in rows if row.get("source") == "sent"]
+    return [key for key, count in Counter(sent).items() if key in stored and count > 1]
 
 
 def test_a_killed_reading_leaves_no_half_layer_and_goes_on_for_what_is_missing(
     folder: Path,
 ) -> None:
     run, cache = folder / "run", folder / "cache"
-    with simulator("--latency-ms", "50") as url:
-        kept = stored(cache)
-        kill_while_reading(folder, url)
+    kept = keys_in(cache)
+    # So slow that the rest takes far longer than to notice the first calls.
+    with simulator("--latency-ms", "300") as slow, simulator() as quick:
+        kill_while_reading(folder, slow)
         half, judged = layers(run), {score["judge"] for score in scores(run)}
-        begun, paid = calls(url), stored(cache) - kept
+        begun, paid = calls(slow), keys_in(cache) - kept
+        serve_quickly(folder, slow, quick)
         done = rescore(folder, "second")
-        ended = calls(url)
+        ended = calls(quick)
         again = rescore(folder, "second")
 
-        assert calls(url) == ended
+        assert calls(quick) == ended
 
     assert (half, judged) == ([], {"judge"})
     assert done.returncode == again.returncode == 0, done.stderr + again.stderr
-    assert 0 < paid < len(keys(run)) <= 100
-    assert begun - paid <= 4 + 8  # under way, or answered and not yet written, when it was killed
-    assert ended - begun == len(keys(run)) - paid
+    assert 0 < len(paid) < len(keys(run)) <= 100
+    assert begun - len(paid) <= 4 + 8  # in flight, or answered and not yet written, at the kill
+    assert sent_again(run, paid) == []
+    assert ended == len(keys(run)) - len(paid)
 
 
 def test_a_budget_outlives_a_killed_reading(folder: Path) -> None:
-    with simulator("--latency-ms", "50") as url:
+    with simulator("--latency-ms", "200") as url:
         write_config(folder, "[run]\nbudget = { calls = 30 }\n")
-        kill_while_reading(folder, url, after=26)
+        kill_while_reading(folder, url, after=22)
         stopped = rescore(folder, "second")
         reached = calls(url)
         again = rescore(folder, "second")

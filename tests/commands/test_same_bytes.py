@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
-from processes import command, environment, hydrometer, simulator, write_config
+from processes import (
+    command,
+    environment,
+    hydrometer,
+    keys_in,
+    keys_sent,
+    kill_when,
+    simulator,
+    write_config,
+)
 
 from hydrometer.cache.disk import open_store
 
@@ -25,21 +32,22 @@ def run_ice(folder: Path, url: str, window: int, *more: str) -> bytes:
 
 
 def kill_half_way(folder: Path, url: str, window: int) -> int:
-    """Start a run and kill it with -9 when half of its probes are recorded."""
+    """Start a run and kill it with -9 when half of its probes are recorded.
+
+    Returns how many events were.
+    """
     config = write_config(folder, url, window=window, probes=PROBES)
     process = subprocess.Popen(
         command("ice", config, "--out", folder / "run", "--cache", folder / "cache", "-q"),
         cwd=folder,
         env=environment(),
+        text=True,
     )
     events = folder / "run" / "events.jsonl"
-    give_up = time.monotonic() + 60
-    while time.monotonic() < give_up and process.poll() is None:
-        if events.exists() and events.read_bytes().count(b'"type":"probed"') >= PROBES // 2:
-            break
-        time.sleep(0.002)  # polling another process, there is nothing to wait on
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    kill_when(
+        lambda: events.exists() and events.read_bytes().count(b'"type":"probed"') >= PROBES // 2,
+        process,
+    )
     return events.read_bytes().count(b"\n")
 
 
@@ -52,7 +60,11 @@ def test_four_times_the_same_bytes(tmp_path: Path, window: int) -> None:
         plain = run_ice(folders["plain"], url, window)
     with simulator("--latency-ms", "2", "--jitter-ms", "8", "--seed", "0") as url:
         slow = run_ice(folders["slow"], url, window)
+    # So slow that the other half takes far longer than to notice the first one.
+    with simulator("--latency-ms", "100" if window == 1 else "400") as url:
         lines = kill_half_way(folders["killed"], url, window)
+    stored, sent = keys_in(folders["killed"] / "cache"), keys_sent(folders["killed"] / "run")
+    with simulator() as url:
         resumed = run_ice(folders["killed"], url, window, "--resume")
     with simulator("--errors", "0.1") as url:
         failing = run_ice(folders["failing"], url, window)
@@ -63,6 +75,9 @@ def test_four_times_the_same_bytes(tmp_path: Path, window: int) -> None:
     assert 0 < lines < plain.count(b"\n")
     assert slow == plain
     assert resumed == plain
+    again = keys_sent(folders["killed"] / "run")[len(sent) :]
+    assert again
+    assert not stored & set(again)  # what had been stored is not paid for twice
     assert failing == plain
     assert replayed.returncode == 0, replayed.stderr
     assert "byte-identical" in replayed.stdout

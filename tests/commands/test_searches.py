@@ -9,11 +9,14 @@ import pytest
 from processes import invoke
 
 from hydrometer.engine.errors import ConfigInvalid
-from hydrometer.engine.ice.ice_events import Finished, Mutated, Probed, Taken, decode_event
+from hydrometer.engine.ice.ice_events import Mutated, Probed, Taken
+from hydrometer.engine.ice.ice_plan import IcePlan
+from hydrometer.engine.ice.ice_planning import build_ice_plan
+from hydrometer.engine.identity.texts import load_texts
+from hydrometer.engine.measurements import BUILT_IN
+from hydrometer.engine.records.events import Event, Finished
+from hydrometer.engine.records.recorded_run import RecordedRun
 from hydrometer.engine.setup.config import parse_config
-from hydrometer.engine.setup.loading import load_texts
-from hydrometer.engine.setup.plan import IcePlan
-from hydrometer.engine.setup.planning import build_ice_plan
 
 TARGET = """
 [models.target]
@@ -47,8 +50,12 @@ def ice(folder: Path, *lines: str, helper: bool = True) -> subprocess.CompletedP
 
 
 def make(text: str) -> IcePlan:
-    config = parse_config(text, "audit.toml")
-    return build_ice_plan(config, "target", load_texts(config, Path()))
+    config = parse_config(text, "audit.toml", BUILT_IN)
+    return build_ice_plan(config, "target", load_texts("builtin", "builtin", Path()))
+
+
+def events_of(run: Path) -> list[Event]:
+    return list(RecordedRun[IcePlan](run, BUILT_IN).events())
 
 
 def refusal(*lines: str, helper: bool = True) -> str:
@@ -113,11 +120,10 @@ def test_a_static_search_sends_nothing_to_a_helper_and_ends_when_all_is_asked(
     assert done.returncode == 0, done.stderr
     assert "every question was asked in every template" in done.stderr
     assert "the run ended after 6 of 30 probes" in done.stderr
-    lines = (tmp_path / "run" / "events.jsonl").read_bytes().splitlines()
-    events = [decode_event(line) for line in lines]
+    events = events_of(tmp_path / "run")
     asked = {(event.template, event.question) for event in events if isinstance(event, Probed)}
     assert len(asked) == 6
-    assert events[-1] == Finished(reason="all-asked", tickets=2, probes=6)
+    assert events[-1] == Finished(reason="all-asked", tickets=2, units=6)
     assert b'"selector"' not in (tmp_path / "run" / "plan.json").read_bytes()
     assert planned.returncode == 0, planned.stderr
     assert "helper" not in planned.stdout
@@ -137,8 +143,7 @@ def test_a_refining_search_asks_seeds_as_they_are_and_rewrites_them(tmp_path: Pa
     done = ice(tmp_path, 'search = "refine"', 'selector = "round-robin"', 'templates = "t.jsonl"')
 
     assert done.returncode == 0, done.stderr
-    lines = (tmp_path / "run" / "events.jsonl").read_bytes().splitlines()
-    events = [decode_event(line) for line in lines]
+    events = events_of(tmp_path / "run")
     opened = [event for event in events if isinstance(event, (Taken, Mutated))]
     assert [type(event) for event in opened] == [Taken, Taken, *[Mutated] * 4]
     assert [event.template for event in opened] == list(range(6))

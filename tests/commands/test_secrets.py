@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
-from processes import command, environment, hydrometer, simulator, write_config
+from processes import HANG_S, command, environment, hydrometer, simulator, wait_until, write_config
 
 KEY = "sk-planted-0123456789abcdefghij"
 TOKEN = "tenant-token-planted-9876543210"
@@ -84,14 +83,14 @@ def test_the_process_title_has_no_key(tmp_path: Path) -> None:
         process = subprocess.Popen(
             command("ice", config, "--out", tmp_path / "run", "--cache", tmp_path / "cache", "-q"),
             env=environment(PLANTED_KEY=KEY, PLANTED_TOKEN=TOKEN),
+            text=True,
         )
         try:
-            while not (tmp_path / "run" / "events.jsonl").exists() and process.poll() is None:
-                os.sched_yield()
+            wait_until((tmp_path / "run" / "events.jsonl").exists, process)
             title = Path(f"/proc/{process.pid}/cmdline").read_bytes()
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=HANG_S)
 
     assert title
     assert KEY.encode() not in title

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from processes import TWO_TARGETS, environment
+from processes import HANG_S, TWO_TARGETS, environment
 
 # Once the command line listens, sends itself a signal when what is opened or imported ends as
 # asked: the so-manieth time, or each time with 0.
@@ -48,7 +49,7 @@ def ice(
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=HANG_S,
         check=False,
     )
 
@@ -67,30 +68,64 @@ def test_sigusr1_is_fatal_at_no_moment(tmp_path: Path) -> None:
     assert states(tmp_path) == {"one": "finished", "two": "finished"}
 
 
+ENDED = "hydrometer: interrupted\n"
+KEPT = "hydrometer: everything received is kept: go on with the same command and --resume\n"
+WAITING = (
+    r"(hydrometer: stopping: waiting for \d+ calls in flight; press Ctrl-C again to drop them\n)?"
+)
+ANY = {"finished", "stopped"}  # of a run beside the one that the signal interrupts
+
+
 @pytest.mark.parametrize("number", STOPS)
 @pytest.mark.parametrize(
     ("moment", "which", "expected"),
     [
         ("numpy", 1, {}),
         ("audit.toml", 1, {}),
-        ("one/.status.json.new", 1, {"one": "stopped"}),
-        ("one/timings.jsonl", 1, {"one": "stopped"}),
-        ("one/.status.json.new", 2, {"one": "finished"}),
-        ("one/.scores.json.new", 1, {"one": "finished"}),
-        ("two/.lock", 1, {"one": "finished", "two": "stopped"}),
+        ("one/.lock", 1, {"one": {"stopped"}, "two": {"stopped"}}),
+        ("two/.lock", 1, {"one": {"stopped"}, "two": {"stopped"}}),
     ],
 )
-def test_a_stop_is_one_line_and_130_at_any_moment(
-    tmp_path: Path, number: int, moment: str, which: int, expected: dict[str, str]
+def test_a_stop_before_the_runs_is_one_line_and_130_at_any_moment(
+    tmp_path: Path, number: int, moment: str, which: int, expected: dict[str, set[str]]
+) -> None:
+    check_stop(tmp_path, ice(tmp_path, number, moment, which=which), ENDED, expected)
+
+
+@pytest.mark.parametrize("number", STOPS)
+@pytest.mark.parametrize(
+    ("moment", "which", "expected"),
+    [
+        ("one/.status.json.new", 1, {"one": {"stopped"}, "two": {"stopped"}}),
+        ("two/.status.json.new", 1, {"one": {"stopped"}, "two": {"stopped"}}),
+        ("one/timings.jsonl", 1, {"one": {"stopped"}, "two": {"stopped"}}),
+        ("one/.status.json.new", 2, {"one": {"finished"}, "two": ANY}),
+        ("one/.scores.json.new", 1, {"one": {"finished"}, "two": ANY}),
+        ("two/.status.json.new", 2, {"one": ANY, "two": {"finished"}}),
+    ],
+)
+def test_a_stop_in_the_runs_says_that_all_is_kept_and_is_130_at_any_moment(
+    tmp_path: Path, number: int, moment: str, which: int, expected: dict[str, set[str]]
 ) -> None:
     done = ice(tmp_path, number, moment, which=which)
 
-    assert done.stderr == "hydrometer: interrupted\n"
+    check_stop(tmp_path, done, ENDED + KEPT, expected)
+
+
+def check_stop(
+    folder: Path,
+    done: subprocess.CompletedProcess[str],
+    said: str,
+    expected: dict[str, set[str]],
+) -> None:
+    assert re.fullmatch(WAITING + re.escape(said), done.stderr), done.stderr
     assert done.returncode == 130
-    assert states(tmp_path) == expected
+    found = states(folder)
+    assert found.keys() == expected.keys()
+    assert all(state in expected[name] for name, state in found.items()), found
 
 
-def test_a_command_stopped_between_its_targets_goes_on(tmp_path: Path) -> None:
+def test_a_command_stopped_while_it_opens_its_runs_goes_on(tmp_path: Path) -> None:
     assert ice(tmp_path, signal.SIGTERM, "two/.lock").returncode == 130
 
     resumed = ice(tmp_path, signal.SIGTERM, "nothing ends so", "--resume")

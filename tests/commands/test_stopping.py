@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,11 +11,13 @@ from pathlib import Path
 import msgspec
 import pytest
 from processes import (
+    HANG_S,
     TWO_TARGETS,
     command,
     environment,
     hydrometer,
     invoke,
+    keys_sent,
     simulator,
     wait_for_events,
     write_config,
@@ -44,13 +47,16 @@ def status(folder: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_a_run_cleanly_and_it_goes_on(tmp_path: Path, number: int) -> None:
-    with simulator("--latency-ms", "40") as url:
+    # So slow that the rest takes far longer than to notice the first events.
+    with simulator("--latency-ms", "150") as url:
         config = write_config(tmp_path, url, window=2, probes=80)
         process = start(tmp_path, config)
         wait_for_events(tmp_path / "run", 20, process)
         process.send_signal(number)
-        _, said = process.communicate(timeout=30)
-        stopped = status(tmp_path)
+        _, said = process.communicate(timeout=HANG_S)
+    stopped = status(tmp_path)
+    with simulator() as url:
+        config = write_config(tmp_path, url, window=2, probes=80)
         resumed = ice(tmp_path, config, "--resume")
 
     assert process.returncode == 130, said
@@ -61,9 +67,7 @@ def test_a_signal_stops_a_run_cleanly_and_it_goes_on(tmp_path: Path, number: int
     assert stopped["cause"] == "interrupted"
     assert resumed.returncode == 0, resumed.stderr
     assert status(tmp_path)["state"] == "finished"
-    timings = (tmp_path / "run" / "timings.jsonl").read_bytes()
-    sent = [line for line in timings.splitlines() if b'"source":"sent"' in line]
-    keys = [msgspec.json.decode(line)["key"] for line in sent]
+    keys = keys_sent(tmp_path / "run")
     assert len(keys) == len(set(keys))  # nothing was paid for twice
 
 
@@ -86,12 +90,12 @@ def test_a_dead_endpoint_pauses_the_run_before_it_begins(tmp_path: Path) -> None
 
 
 def test_an_endpoint_that_dies_in_mid_run_pauses_it_and_no_probe_fails(tmp_path: Path) -> None:
-    with simulator("--latency-ms", "20") as url:
+    with simulator("--latency-ms", "100") as url:
         config = write_config(tmp_path, url, window=2, probes=80)
         config.write_text(config.read_text().replace("attempts = 12", "attempts = 2"))
         process = start(tmp_path, config)
         wait_for_events(tmp_path / "run", 20, process)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=HANG_S)
     events = (tmp_path / "run" / "events.jsonl").read_bytes()
 
     assert process.returncode == 3, said
@@ -143,12 +147,12 @@ def test_retry_failed_runs_anew_from_the_cache_and_keeps_the_old_run(tmp_path: P
 
 def test_two_processes_cannot_run_in_one_directory(tmp_path: Path) -> None:
     with simulator("--latency-ms", "40") as url:
-        config = write_config(tmp_path, url, window=1, probes=400)
+        config = write_config(tmp_path, url, window=1, probes=4000)
         first = start(tmp_path, config)
         wait_for_events(tmp_path / "run", 5, first)
         second = ice(tmp_path, config, "--resume")
         first.send_signal(signal.SIGINT)
-        _, said = first.communicate(timeout=60)
+        _, said = first.communicate(timeout=HANG_S)
 
     assert second.returncode == 2
     assert "run is being run by another process" in second.stderr
@@ -159,13 +163,16 @@ def test_two_processes_cannot_run_in_one_directory(tmp_path: Path) -> None:
 def test_several_targets_share_a_budget_and_resume_also_those_never_begun(tmp_path: Path) -> None:
     config = tmp_path / "audit.toml"
     config.write_text("[run]\nbudget = { calls = 15 }\n" + TWO_TARGETS)
-    stopped = ice(tmp_path, config)
+    stopped = ice(tmp_path, config, "--target", "one")
+    other = ice(tmp_path, config, "--target", "two")
+    shutil.rmtree(tmp_path / "run" / "two")
     begun = [path.name for path in (tmp_path / "run").iterdir()]
     config.write_text(TWO_TARGETS)
     resumed = ice(tmp_path, config, "--resume")
     alone = invoke("score", tmp_path / "run", "--format", "csv")
 
-    assert stopped.returncode == 3, stopped.stderr
+    assert stopped.returncode == other.returncode == 3, stopped.stderr + other.stderr
+    assert "run.budget calls = 15 is reached: 15 calls sent" in other.stderr
     assert begun == ["one"]
     assert resumed.returncode == 0, resumed.stderr
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["one", "two"]

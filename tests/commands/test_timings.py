@@ -8,8 +8,9 @@ from pathlib import Path
 from processes import invoke, simulator, write_config
 
 from hydrometer.cache.cached import AnsweredCall, Source
-from hydrometer.engine.records.event_log import TimingLog
-from hydrometer.engine.records.timings import changed_models, read_timings, returned_ids, spent_in
+from hydrometer.commands.spending import spent_in
+from hydrometer.engine.records.observers import TimingLog
+from hydrometer.engine.records.timings import changed_models, read_timings, returned_ids
 from hydrometer.engine.setup.config import Config
 from hydrometer.providers.base import Attempt
 from hydrometer.providers.limits.budget import Spent
@@ -72,10 +73,24 @@ def test_a_helper_that_changed_does_not_touch_the_verdicts(tmp_path: Path) -> No
 def test_a_line_that_was_cut_is_passed_over(tmp_path: Path) -> None:
     run = run_one(tmp_path)
     path = run / "timings.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    calls = [line for line in lines if b'"source":' in line]  # the others are of pools
     whole = len(list(read_timings(run)))
-    path.write_bytes(path.read_bytes()[:-20])
+    path.write_bytes(b"".join(calls)[:-20])
 
+    assert whole == len(calls)
     assert len(list(read_timings(run))) == whole - 1
+
+
+def test_a_line_that_is_no_text_is_passed_over(tmp_path: Path) -> None:
+    run = run_one(tmp_path)
+    before = list(read_timings(run))
+    with (run / "timings.jsonl").open("ab") as file:
+        for key in (b"key", b"model", b"pool"):
+            file.write(b'{"' + key + b'":"\xf0a","source":"sent"}\n')
+
+    assert list(read_timings(run)) == before
+    assert invoke("score", run).returncode == 0
 
 
 def test_resuming_appends_to_whole_lines_though_a_kill_cut_the_last_ones(tmp_path: Path) -> None:

@@ -15,9 +15,11 @@ from typing import Literal
 import msgspec
 import pytest
 
-from hydrometer.engine.identity.texts import language_of, parse_vendors
-from hydrometer.engine.rse.prompt_files import BUILTIN, parse_prompts
+from hydrometer.engine.identity.texts import parse_vendors
+from hydrometer.engine.rse.prompt_files import parse_prompts
 from hydrometer.engine.rse.prompt_sets import LoadedPrompts, sample
+from hydrometer.engine.rse.rse_config import BUILTIN_SETS
+from hydrometer.engine.setup.languages import language_of
 
 CATEGORIES = (
     "advising", "code", "comparing", "data", "editing", "explaining", "planning", "reasoning",
@@ -58,11 +60,13 @@ def read(name: str) -> bytes:
 
 
 def read_set(name: str) -> LoadedPrompts:
-    return parse_prompts(read(BUILTIN[name]), name=name, where=name)
+    return parse_prompts(read(BUILTIN_SETS[name]), name=name, where=name)
 
 
 def read_math() -> dict[str, Math]:
-    rows = [msgspec.json.decode(line, type=Math) for line in read(BUILTIN["math"]).splitlines()]
+    rows = [
+        msgspec.json.decode(line, type=Math) for line in read(BUILTIN_SETS["math"]).splitlines()
+    ]
     return {row.id.removeprefix("math-"): row for row in rows}
 
 
@@ -70,21 +74,21 @@ def read_math() -> dict[str, Math]:
 def test_lines_are_written_with_the_same_fields_in_the_same_order(
     name: str, shape: type[msgspec.Struct]
 ) -> None:
-    lines = read(BUILTIN[name]).splitlines()
+    lines = read(BUILTIN_SETS[name]).splitlines()
     raw = [msgspec.json.decode(line, type=dict[str, msgspec.Raw]) for line in lines]
 
     assert {tuple(row) for row in raw} == {shape.__struct_encode_fields__}
     assert all(isinstance(msgspec.json.decode(line, type=shape), shape) for line in lines)
 
 
-@pytest.mark.parametrize("name", BUILTIN)
+@pytest.mark.parametrize("name", BUILTIN_SETS)
 def test_each_set_has_twenty_prompts_in_each_language(name: str) -> None:
     prompts = read_set(name).prompts.prompts
 
     assert Counter(prompt.language for prompt in prompts) == {"en": 20, "zh": 20}
 
 
-@pytest.mark.parametrize("name", BUILTIN)
+@pytest.mark.parametrize("name", BUILTIN_SETS)
 def test_nothing_in_a_set_is_repeated_empty_or_long(name: str) -> None:
     reading = read_set(name)
     turns = [turn for prompt in reading.prompts.prompts for turn in prompt.turns]
@@ -96,12 +100,12 @@ def test_nothing_in_a_set_is_repeated_empty_or_long(name: str) -> None:
 
 
 def test_ids_differ_between_the_sets() -> None:
-    ids = [prompt.id for name in BUILTIN for prompt in read_set(name).prompts.prompts]
+    ids = [prompt.id for name in BUILTIN_SETS for prompt in read_set(name).prompts.prompts]
 
     assert len(set(ids)) == len(ids)
 
 
-@pytest.mark.parametrize("name", BUILTIN)
+@pytest.mark.parametrize("name", BUILTIN_SETS)
 def test_ids_tell_the_set_and_the_language(name: str) -> None:
     wrong = [
         prompt.id
@@ -112,7 +116,7 @@ def test_ids_tell_the_set_and_the_language(name: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", BUILTIN)
+@pytest.mark.parametrize("name", BUILTIN_SETS)
 def test_a_prompt_is_in_the_language_that_it_declares(name: str) -> None:
     wrong = [
         prompt.id
@@ -125,7 +129,7 @@ def test_a_prompt_is_in_the_language_that_it_declares(name: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", BUILTIN)
+@pytest.mark.parametrize("name", BUILTIN_SETS)
 def test_no_prompt_names_a_vendor_or_a_product_of_one(name: str) -> None:
     """A claim of identity in an answer should be the model's own idea."""
     vendors = parse_vendors(read("vendors.toml").decode(), "vendors.toml")

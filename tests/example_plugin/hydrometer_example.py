@@ -15,7 +15,7 @@ from typing import ClassVar
 import msgspec
 
 from hydrometer.providers.base import Adapter, AdapterReply
-from hydrometer.providers.errors import SettingsInvalid
+from hydrometer.providers.errors import RequestRejected, SettingsInvalid
 from hydrometer.providers.settings import ModelSettings
 from hydrometer.providers.types import Request, Response
 from hydrometer.strategies.base import Choice, JudgeDialogue
@@ -40,6 +40,8 @@ class Parrot:
 
     async def send(self, request: Request) -> AdapterReply:
         """Answer from the last message alone."""
+        if request.mode == "embedding":
+            raise RequestRejected("a parrot has no embeddings", status=400)
         asked = request.messages[-1].content
         text = self._whisper if "aside" in asked else self._saying
         return AdapterReply(response=Response(text=text))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from fakes import AdapterOf, FakeClock, GatedProvider, ListObserver, ScriptedProvider, make_request
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +24,14 @@ from hydrometer.providers.limits.budget import Budget, Spent
 from hydrometer.providers.limits.limiter import Limited
 from hydrometer.providers.settings import Price
 from hydrometer.providers.types import Request, Response, Usage
+from hydrometer.testing import (
+    AdapterOf,
+    FakeClock,
+    GatedProvider,
+    ListObserver,
+    ScriptedProvider,
+    make_request,
+)
 
 pytestmark = pytest.mark.anyio
 

@@ -11,18 +11,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 import pytest
-from fakes import (
-    AdapterOf,
-    FakeClock,
-    FunctionProvider,
-    GatedProvider,
-    ListObserver,
-    LoopClock,
-    ScriptedProvider,
-    make_request,
-    make_response,
-    run_in_virtual_time,
-)
 
 from hydrometer.providers.base import Clock, Provider
 from hydrometer.providers.clock import SystemClock
@@ -46,6 +34,18 @@ from hydrometer.providers.limits.retry import Retrying
 from hydrometer.providers.pool import open_pool
 from hydrometer.providers.settings import EndpointSettings, ModelSettings
 from hydrometer.providers.types import Request, Response
+from hydrometer.testing import (
+    AdapterOf,
+    FakeClock,
+    FunctionProvider,
+    GatedProvider,
+    ListObserver,
+    LoopClock,
+    ScriptedProvider,
+    make_request,
+    make_response,
+    run_in_virtual_time,
+)
 
 pytestmark = pytest.mark.anyio
 

@@ -6,15 +6,6 @@ from collections.abc import Callable
 
 import anyio
 import pytest
-from fakes import (
-    AdapterOf,
-    FakeClock,
-    GatedProvider,
-    ListObserver,
-    ScriptedProvider,
-    make_request,
-    make_response,
-)
 
 from hydrometer.providers.base import Attempt, Provider
 from hydrometer.providers.clock import SystemClock
@@ -24,6 +15,15 @@ from hydrometer.providers.limits.limiter import Limited
 from hydrometer.providers.limits.retry import Retrying
 from hydrometer.providers.settings import Price
 from hydrometer.providers.types import Request, Response, Usage
+from hydrometer.testing import (
+    AdapterOf,
+    FakeClock,
+    GatedProvider,
+    ListObserver,
+    ScriptedProvider,
+    make_request,
+    make_response,
+)
 
 pytestmark = pytest.mark.anyio
 

@@ -15,7 +15,6 @@ from typing import Any, Self
 import httpx2
 import openai
 import pytest
-from fakes import make_request
 from msgspec.structs import replace
 
 from hydrometer.providers.errors import (
@@ -28,6 +27,7 @@ from hydrometer.providers.openai.openai_adapter import OpenAIAdapter, open_opena
 from hydrometer.providers.openai.openai_options import WorkloadIdentity
 from hydrometer.providers.openai.openai_tokens import workload_token
 from hydrometer.providers.settings import ModelSettings
+from hydrometer.testing import make_request
 
 pytestmark = pytest.mark.anyio
 

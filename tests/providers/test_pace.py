@@ -11,7 +11,6 @@ from random import Random
 
 import anyio
 import pytest
-from fakes import LoopClock, make_request, make_response, run_in_virtual_time
 
 from hydrometer.providers.base import AdapterReply
 from hydrometer.providers.errors import RateLimited
@@ -19,6 +18,7 @@ from hydrometer.providers.limits.limiter import Limited
 from hydrometer.providers.limits.retry import Retrying
 from hydrometer.providers.quota import read_quota
 from hydrometer.providers.types import Request
+from hydrometer.testing import LoopClock, make_request, make_response, run_in_virtual_time
 
 RPM = 600
 MINUTES = 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hydrometer.engine.errors import ConfigInvalid
+from hydrometer.engine.measurements import BUILT_IN
 from hydrometer.engine.setup.config import parse_config
 from hydrometer.providers.settings import ModelSettings
 from hydrometer.providers.simulation.planting import Planting, planting_of
@@ -19,7 +20,7 @@ base_url = "http://a/v1"
 
 
 def read(more: str, provider: str = "simulated") -> ModelSettings:
-    return parse_config(CONFIG.format(provider=provider, more=more), "c.toml").models["x"]
+    return parse_config(CONFIG.format(provider=provider, more=more), "c.toml", BUILT_IN).models["x"]
 
 
 def why_invalid(more: str, provider: str = "simulated") -> str:

@@ -10,7 +10,6 @@ from typing import Any
 
 import anyio
 import pytest
-from fakes import AdapterOf, FakeClock, ListObserver, ScriptedProvider, make_request, make_response
 from msgspec.structs import replace
 
 from hydrometer.providers.base import Adapter, Attempt
@@ -30,6 +29,14 @@ from hydrometer.providers.kinds import ProviderKinds
 from hydrometer.providers.limits.budget import Budget, Spent
 from hydrometer.providers.pool import open_pool, preflight
 from hydrometer.providers.settings import BudgetTable, EndpointSettings, ModelSettings, Price
+from hydrometer.testing import (
+    AdapterOf,
+    FakeClock,
+    ListObserver,
+    ScriptedProvider,
+    make_request,
+    make_response,
+)
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,6 @@ import itertools
 
 import anyio
 import pytest
-from fakes import AdapterOf, FakeClock, ScriptedProvider, make_request, make_response
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from hydrometer.providers.limits.rate_window import (
 )
 from hydrometer.providers.tokens import estimate_need, estimate_usage
 from hydrometer.providers.types import Message, Request, Response, Sampling, Usage
+from hydrometer.testing import AdapterOf, FakeClock, ScriptedProvider, make_request, make_response
 
 pytestmark = pytest.mark.anyio
 

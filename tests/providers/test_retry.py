@@ -7,16 +7,6 @@ from random import Random
 
 import anyio
 import pytest
-from fakes import (
-    FakeClock,
-    FunctionProvider,
-    GatedProvider,
-    LoopClock,
-    ScriptedProvider,
-    make_request,
-    make_response,
-    run_in_virtual_time,
-)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +31,16 @@ from hydrometer.providers.errors import (
 )
 from hydrometer.providers.limits.retry import Retrying, is_answer, next_backoff_s, wait_s
 from hydrometer.providers.types import Request, Response
+from hydrometer.testing import (
+    FakeClock,
+    FunctionProvider,
+    GatedProvider,
+    LoopClock,
+    ScriptedProvider,
+    make_request,
+    make_response,
+    run_in_virtual_time,
+)
 
 pytestmark = pytest.mark.anyio
 

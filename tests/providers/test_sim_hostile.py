@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from aiohttp.test_utils import TestServer
 from anyio.abc import SocketStream
-from fakes import FakeClock
 from processes import invoke, simulator
 
 from hydrometer.providers.base import Clock
@@ -25,6 +24,7 @@ from hydrometer.providers.simulation.server.simulator_settings import (
 )
 from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Message, Request
+from hydrometer.testing import FakeClock
 
 CHAT = "/v1/chat/completions"
 

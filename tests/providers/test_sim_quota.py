@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fakes import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +11,7 @@ from hydrometer.providers.simulation.server.server_quota import (
     wait_headers,
 )
 from hydrometer.providers.simulation.server.server_stats import Ledger, SimulatorStats
+from hydrometer.testing import FakeClock
 
 
 def test_no_minute_holds_more_tokens_than_allowed() -> None:

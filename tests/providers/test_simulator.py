@@ -10,7 +10,6 @@ import anyio
 import msgspec
 import pytest
 from aiohttp.test_utils import TestServer
-from fakes import FakeClock
 
 from hydrometer.providers.errors import SettingsInvalid
 from hydrometer.providers.simulation.planting import Planting
@@ -23,6 +22,7 @@ from hydrometer.providers.simulation.server.simulator import (
 )
 from hydrometer.providers.simulation.simulated_adapter import answer
 from hydrometer.providers.types import Message, Mode, Request
+from hydrometer.testing import FakeClock
 
 CHAT, COMPLETION = "/v1/chat/completions", "/v1/completions"
 

@@ -12,14 +12,6 @@ from random import Random
 
 import anyio
 import pytest
-from fakes import (
-    AdapterOf,
-    LoopClock,
-    ScriptedProvider,
-    make_request,
-    make_response,
-    run_in_virtual_time,
-)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +30,14 @@ from hydrometer.providers.limits.retry import Retrying
 from hydrometer.providers.quota import Allowance, Quota
 from hydrometer.providers.statistics import PoolStatistics
 from hydrometer.providers.types import Request
+from hydrometer.testing import (
+    AdapterOf,
+    LoopClock,
+    ScriptedProvider,
+    make_request,
+    make_response,
+    run_in_virtual_time,
+)
 
 LATENCY_S = 0.05
 MINUTE_S = 60.0

@@ -7,16 +7,6 @@ from contextlib import suppress
 
 import anyio
 import pytest
-from fakes import (
-    AdapterOf,
-    FakeClock,
-    FunctionProvider,
-    GatedProvider,
-    LoopClock,
-    make_request,
-    make_response,
-    run_in_virtual_time,
-)
 
 from hydrometer.providers.base import AdapterReply
 from hydrometer.providers.clock import SystemClock
@@ -31,6 +21,16 @@ from hydrometer.providers.limits.budget import Budget
 from hydrometer.providers.limits.limiter import Limited
 from hydrometer.providers.quota import Allowance, Quota
 from hydrometer.providers.types import Request, Response, Usage
+from hydrometer.testing import (
+    AdapterOf,
+    FakeClock,
+    FunctionProvider,
+    GatedProvider,
+    LoopClock,
+    make_request,
+    make_response,
+    run_in_virtual_time,
+)
 
 pytestmark = pytest.mark.anyio
 

@@ -8,16 +8,6 @@ from typing import Any
 
 import anyio
 import pytest
-from fakes import (
-    AdapterOf,
-    FakeClock,
-    FunctionProvider,
-    GatedProvider,
-    ListObserver,
-    ScriptedProvider,
-    make_request,
-    make_response,
-)
 
 from hydrometer.providers.base import Adapter, Attempt, Provider
 from hydrometer.providers.clock import SystemClock
@@ -39,6 +29,16 @@ from hydrometer.providers.limits.retry import Retrying
 from hydrometer.providers.pool import Pool, open_pool, preflight
 from hydrometer.providers.settings import BudgetTable, EndpointSettings, ModelSettings
 from hydrometer.providers.types import Request, Response
+from hydrometer.testing import (
+    AdapterOf,
+    FakeClock,
+    FunctionProvider,
+    GatedProvider,
+    ListObserver,
+    ScriptedProvider,
+    make_request,
+    make_response,
+)
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,6 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from fakes import make_request
 
 from hydrometer.providers.errors import (
     AccessDenied,
@@ -24,6 +23,7 @@ from hydrometer.providers.http.wire import from_body, split_reasoning, to_body
 from hydrometer.providers.http.wire_errors import error_from, to_excerpt, to_token
 from hydrometer.providers.quota import Allowance, Quota
 from hydrometer.providers.types import Message, Request, Response, Sampling, Usage
+from hydrometer.testing import make_request
 
 NOW = 1_700_000_000.0
 

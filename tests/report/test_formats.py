@@ -6,42 +6,12 @@ import json
 
 import msgspec
 import pytest
+from sample_scores import RATED
 
-from hydrometer.report.tables.formats import (
-    interval_text,
-    rate_text,
-    to_csv,
-    to_json,
-    to_markdown,
-)
+from hydrometer.report.tables.formats import to_csv, to_json, to_markdown
+from hydrometer.report.tables.number_text import interval_text, rate_text
 from hydrometer.scoring.identity_scores import IdentityScore
 
-RATED = IdentityScore(
-    run="runs/qwen",
-    target="qwen",
-    kind="ice",
-    judge="gpt-mini",
-    prompt_version="identity-1",
-    metric="loose",
-    positives=1,
-    judged=3,
-    failed=1,
-    refused=0,
-    truncated=2,
-    unparsed=0,
-    rate=1 / 3,
-    low=0.25,
-    high=0.5,
-    flags=("few-positives", "missing-data"),
-    naive_low=0.3,
-    naive_high=0.4,
-    analytic_low=None,
-    analytic_high=None,
-    best=1 / 6,
-    worst=4 / 6,
-    templates=3,
-    questions=1,
-)
 CONTRACT = (
     *("run", "target", "kind", "judge", "metric", "positives", "judged", "failed", "refused"),
     *("truncated", "unparsed", "rate", "low", "high", "flags"),

@@ -5,12 +5,11 @@ import io
 import msgspec
 import pytest
 from rich.console import Console, RenderableType
+from sample_scores import THREE, make_kinship, make_pair
 
-from hydrometer.report.terminal.dendrogram import draw_tree
-from hydrometer.report.terminal.pairwise_view import kinship_view
-from hydrometer.scoring.pairwise import Kinship
-from hydrometer.scoring.similarity_scores import SimilarityFlag, SimilarityScore
-from hydrometer.scoring.trees import Matrix, Node, average_linkage, distances, to_newick
+from hydrometer.report.terminal.scores.dendrogram import draw_tree
+from hydrometer.report.terminal.scores.pairwise_view import kinship_view
+from hydrometer.scoring.trees import Node, to_newick
 
 NAMES = (
     *("Claude-3.5-Sonnet", "DeepSeek-V3", "Doubao-Pro-32k", "GPT-4o-0806"),
@@ -24,73 +23,6 @@ def shown(view: RenderableType, width: int = 80, encoding: str = "utf-8") -> lis
     buffer = file.buffer
     assert isinstance(buffer, io.BytesIO)
     return [line.rstrip() for line in buffer.getvalue().decode(encoding).splitlines()]
-
-
-def score(
-    target: str,
-    reference: str,
-    mean: float | None,
-    *,
-    n: int = 36,
-    flags: tuple[SimilarityFlag, ...] = (),
-) -> SimilarityScore:
-    return SimilarityScore(
-        run=f"{target}--{reference}",
-        target=target,
-        reference=reference,
-        judge="judge-1",
-        prompt_version="similarity-1",
-        metric="overall",
-        set="mean",
-        n=n,
-        failed=36 - n,
-        refused=0,
-        truncated=0,
-        unparsed=0,
-        gradings=2 * n,
-        lost=1,
-        mean=mean,
-        low=None if mean is None else mean - 0.25,
-        high=None if mean is None else mean + 0.125,
-        flags=flags,
-        order_effect=None if mean is None else mean / 10,
-        order_low=None,
-        order_high=None,
-        ceiling=4.75,
-        ceiling_low=4.5,
-        ceiling_high=4.875,
-        baseline=None,
-        excess=None,
-        excess_low=None,
-        excess_high=None,
-        paired=0,
-    )
-
-
-def make_kinship(
-    names: tuple[str, ...],
-    *rows: tuple[float | None, ...],
-    pairs: tuple[SimilarityScore, ...] = (),
-    tree: bool = True,
-) -> Kinship:
-    alike = Matrix(names=names, values=rows)
-    return Kinship(
-        metric="overall",
-        similarities=alike,
-        average_linkage=average_linkage(distances(alike, top=5.0)) if tree else None,
-        neighbour_joining=None,
-        draws=9 if tree else 0,
-        pairs=pairs,
-    )
-
-
-THREE = make_kinship(
-    ("a", "b", "c"),
-    (None, 4.5, 1.5),
-    (4.5, 4.75, 1.25),
-    (1.5, 1.25, 4.75),
-    pairs=(score("a", "b", 4.5), score("a", "c", 1.5, n=18), score("b", "c", 1.25)),
-)
 
 
 def test_all_pairs_are_a_matrix_with_its_intervals_and_trees_as_text() -> None:
@@ -114,35 +46,39 @@ def test_the_title_says_who_judged_on_how_much_and_what_was_lost() -> None:
         "Response similarity of every pair, overall",
         "  judge judge-1, version similarity-1",
         "  18–36 of 36 prompts in each of 3 pairs",
-        "  lost 18/0/0/0 failed/refused/truncated/unparsed",
+        "  lost 18/0/0/0 (failed / refused / truncated / unparsed)",
         "  3 of 180 gradings could not be read",
         "  with the target shown first the judge grades +0.12 to +0.45 higher",
     ]
 
 
 def test_flags_name_their_pairs() -> None:
-    flagged = (score("a", "b", 4.5, flags=("missing-data",)), *THREE.pairs[1:])
+    flagged = (make_pair("a", "b", 4.5, flags=("missing-data",)), *THREE.pairs[1:])
 
     lines = shown(kinship_view(msgspec.structs.replace(THREE, pairs=flagged)))
 
-    assert any(line.startswith("missing-data  a and b: more than 5%") for line in lines)
+    assert any(line.startswith("missing-data  a and b: More than 5%") for line in lines)
 
 
 def test_a_flag_of_many_pairs_counts_them() -> None:
     def told(flagged: int) -> str:
         pairs = tuple(
-            score("x", f"m{n}", 2.0, flags=("few-prompts",) if n < flagged else ())
+            make_pair("x", f"m{n}", 2.0, flags=("few-prompts",) if n < flagged else ())
             for n in range(9)
         )
         lines = shown(kinship_view(msgspec.structs.replace(THREE, pairs=pairs)), 200)
         return next(line for line in lines if line.startswith("few-prompts"))
 
-    assert "few-prompts  all 9: fewer than 20" in told(9)
-    assert "x and m5, 2 more: fewer than 20" in told(8)
+    assert "few-prompts  all 9 pairs: A set has fewer than 20" in told(9)
+    assert "x and m5, 2 more: A set has fewer than 20" in told(8)
 
 
 def test_a_pair_that_is_missing_leaves_a_dash_and_says_why_there_is_no_tree() -> None:
-    pairs = (score("a", "b", None, n=0), score("a", "c", None, n=0), score("b", "c", 1.25))
+    pairs = (
+        make_pair("a", "b", None, n=0),
+        make_pair("a", "c", None, n=0),
+        make_pair("b", "c", 1.25),
+    )
     bare = make_kinship(
         ("a", "b", "c"), (None,) * 3, (None, None, 1.25), (None, 1.25, None),
         pairs=pairs, tree=False,
@@ -152,15 +88,15 @@ def test_a_pair_that_is_missing_leaves_a_dash_and_says_why_there_is_no_tree() ->
 
     assert ["2", "b", "–", "–", "1.250"] in [line.split() for line in lines]
     text = " ".join(lines)
-    assert "no tree  one needs every pair; without a value: a and b, and 1 more" in text
+    assert "no tree  A tree needs a value for every pair. Without one: a and b, and 1 more." in text
     assert "second draw" not in text
 
 
 def test_the_diagonal_is_explained_only_where_it_was_measured() -> None:
-    own = make_kinship(("a", "b"), (None, 4.0), (4.0, None), pairs=(score("a", "b", 4.0),))
+    own = make_kinship(("a", "b"), (None, 4.0), (4.0, None), pairs=(make_pair("a", "b", 4.0),))
 
     assert not any("second draw" in line for line in shown(kinship_view(own)))
-    assert any("a model's own second draw" in line for line in shown(kinship_view(THREE)))
+    assert any("A model's own second draw" in line for line in shown(kinship_view(THREE)))
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

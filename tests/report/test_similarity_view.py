@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 from rich.console import Console, RenderableType
+from sample_scores import ONE
 
 from hydrometer.report.tables.formats import to_csv, to_json, to_markdown
-from hydrometer.report.terminal.similarity_view import similarity_view
+from hydrometer.report.terminal.scores.similarity_view import similarity_view
 from hydrometer.scoring.identity_scores import IdentityScore
 from hydrometer.scoring.prompt_values import JUDGED, SimilarityMetric
 from hydrometer.scoring.similarity_scores import SimilarityFlag, SimilarityScore
@@ -21,39 +22,6 @@ from hydrometer.strategies.similarity.similarity_types import Weights
 CONTRACT = (
     *("run", "target", "kind", "judge", "metric", "set", "n", "failed", "refused", "truncated"),
     *("unparsed", "mean", "low", "high", "flags"),
-)
-ONE = SimilarityScore(
-    run="qwen",
-    target="qwen",
-    reference="gpt",
-    judge="claude",
-    prompt_version="similarity-1",
-    metric="overall",
-    set="arena",
-    n=40,
-    failed=0,
-    refused=0,
-    truncated=0,
-    unparsed=0,
-    gradings=80,
-    lost=0,
-    mean=3.5,
-    low=3.25,
-    high=3.75,
-    flags=(),
-    order_effect=0.125,
-    order_low=0.0,
-    order_high=0.25,
-    ceiling=4.5,
-    ceiling_low=4.4,
-    ceiling_high=4.6,
-    baseline=None,
-    excess=None,
-    excess_low=None,
-    excess_high=None,
-    paired=0,
-    weights=Weights(),
-    prompts_digest="3fa9",
 )
 EMPTY = msgspec.structs.replace(
     ONE, n=0, mean=None, low=None, high=None, order_effect=None, ceiling=None, failed=40
@@ -180,7 +148,7 @@ def test_what_no_table_has_no_note_explains() -> None:
 
     words = {line.split("  ")[0] for line in shown(similarity_view(make_run(bare)))}
 
-    assert not words & {"(own 2nd draw)", "order", "lost", "gradings", "embedding"}
+    assert not words & {"(own 2nd draw)", "own 2nd draw", "order", "lost", "gradings", "embedding"}
 
 
 def make_begun() -> list[SimilarityScore]:
@@ -212,7 +180,7 @@ def test_a_set_that_was_not_begun_takes_no_interval_or_order_effect_of_another_a
 def test_nothing_compared_names_the_set_that_has_nothing() -> None:
     (line,) = [s for s in shown(similarity_view(make_begun())) if s.startswith("nothing-compared")]
 
-    assert "qwen (math): no prompt of a set has a value, so there is no mean" in line
+    assert "qwen (math): No prompt of a set has a value, so there is no mean" in line
 
 
 def test_missing_data_stands_beside_the_gradings_that_it_counts() -> None:
@@ -223,7 +191,7 @@ def test_missing_data_stands_beside_the_gradings_that_it_counts() -> None:
     assert lines[3][-3:] == ["n", "lost", "gradings"]
     assert lines[4][-2:] == ["none", "296/320"]
     words = " ".join(word for line in lines for word in line)
-    assert "missing-data qwen: more than 5% of the prompts, or of the gradings, are lost" in words
+    assert "missing-data qwen: More than 5% of the prompts, or of the gradings, are lost" in words
 
 
 def test_a_flag_of_one_aspect_or_measure_says_which() -> None:
@@ -236,7 +204,7 @@ def test_a_flag_of_one_aspect_or_measure_says_which() -> None:
 
     lines = shown(similarity_view(run))
 
-    assert any(line.startswith("order-effect     qwen (style): the judge") for line in lines)
+    assert any(line.startswith("order-effect     qwen (style): The judge") for line in lines)
 
 
 def test_weights_stand_in_the_title_where_they_are_not_equal() -> None:
@@ -273,8 +241,11 @@ def test_measures_are_explained_with_their_versions_and_ranges() -> None:
 
     lines = shown(view)
     assert rows_of("qwen", view) == [["3.500", "3.500", "38–40", "none"]]
-    assert "without a judge  what two texts share, from 0 to 1 (likeness-1)" in lines
-    assert "embedding        the cosine of nomic's vectors, from -1 to 1" in lines
+    text = " ".join(" ".join(lines).split())
+    assert "without a judge What two answers share, from 0 to 1, by a formula." in text
+    assert "No judge is asked. Version: likeness-1." in text
+    assert "embedding The cosine of both answers' embedding vectors, from -1 to 1." in text
+    assert "Version: nomic." in text
 
 
 def test_runs_are_put_together_by_reference_and_judge_in_the_order_they_came() -> None:
@@ -335,7 +306,7 @@ def test_every_flag_is_explained_once_with_the_targets_that_have_it() -> None:
     lines = shown(similarity_view(runs))
 
     (few,) = [line for line in lines if line.startswith("few-prompts")]
-    assert "a, b: fewer than 20 prompts" in few
+    assert "a, b: A set has fewer than 20 prompts" in few
     assert not any(line.startswith("order-effect") for line in lines)
 
 

@@ -1,0 +1,1 @@
+"""Parts of the command line: shared options, process settings, and the commands of the tools."""

@@ -1,0 +1,1 @@
+"""Checks on providers and measurements that are not built in."""

@@ -1,0 +1,1 @@
+"""Live display of the runs of a command."""

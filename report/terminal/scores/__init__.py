@@ -1,0 +1,1 @@
+"""Views of scores in a terminal, one for each kind of score."""

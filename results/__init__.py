@@ -1,0 +1,1 @@
+"""Results of recorded runs: finding runs in folders, and scoring them."""
