@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from toy.toy_measurement import TOY, Repeated, ToyPlan
 from typer.main import get_command
 
 import hydrometer
@@ -20,10 +19,6 @@ from hydrometer.engine.measurement import Measurement, NamedPlan
 from hydrometer.engine.measurements import BUILT_IN
 from hydrometer.engine.records.events import Finished
 from hydrometer.engine.records.run_directory import RunDirectory
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "toy"))
-
-from toy_measurement import TOY, Repeated, ToyPlan
 
 CONFIG = """
 [models.one]
@@ -86,7 +81,7 @@ def test_the_reserved_kinds_are_the_commands_of_the_command_line() -> None:
     assert set(command.commands) == {*COMMAND_NAMES, *BUILT_IN.kinds}
 
 
-def broken(**changes: Callable[..., Any]) -> hydrometer.Plugins:
+def broken(**changes: Any) -> hydrometer.Plugins:
     return hydrometer.Plugins(measurements=(replace(TOY, **changes),))
 
 
