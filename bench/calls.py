@@ -1,4 +1,4 @@
-"""What several benchmarks ask, how much of it at once, and the floor: a call with nothing round it.
+"""Calls that several benchmarks make, how many at once, and the floor: the bare call.
 
 Contenders are measured in environments that hold no Hydrometer, so nothing here imports it.
 """

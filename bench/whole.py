@@ -1,4 +1,4 @@
-"""What ``hydrometer ice`` does for a plan, but for its scores: a session, one run, tuned GC."""
+"""One whole run as ``hydrometer ice`` makes it, without its scores: a session, tuned GC."""
 
 from __future__ import annotations
 
